@@ -1,0 +1,1 @@
+"""The declared metrics, labels, event kinds and the accounting between them; pure data."""

@@ -1,0 +1,153 @@
+"""Every error the exporter raises on purpose.
+
+BillingError
+├── Problem: answered to an HTTP client as an RFC 9457 problem
+│   ├── MalformedBody 400, InvalidSignature 400
+│   ├── Unauthenticated 401, Forbidden 403, NotFound 404, Timeout 408
+│   ├── BodyTooLarge 413, UnsupportedMedia 415, InvalidEvents 422
+│   └── LedgerUnavailable 503
+├── TranslationError: a signed Stripe event that can't be translated; becomes a dead letter
+├── LeaseHeld: another process is alive under this replica's name
+├── Superseded: this process lost its replica's name while it ran
+├── MigrationError: the schema can't be brought to this version
+└── EmbeddedServerError: the embedded PostgreSQL can't be started or adopted
+"""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+
+class BillingError(Exception):
+    """An error with a message that says what happened, where, and how to mend it."""
+
+
+class Problem(BillingError):
+    """An error that an HTTP client is told: `detail` what and where, `remedy` how to mend it."""
+
+    status: ClassVar[int] = 500
+    slug: ClassVar[str] = "internal-error"
+    title: ClassVar[str] = "Internal error"
+
+    def __init__(
+        self,
+        detail: str,
+        remedy: str,
+        *,
+        errors: list[dict[str, Any]] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(f"{detail} {remedy}")
+        self.detail = detail
+        self.remedy = remedy
+        self.errors = errors or []
+        self.headers = dict(headers or {})
+
+
+class MalformedBody(Problem):
+    """The body isn't what its content type says."""
+
+    status = 400
+    slug = "malformed-body"
+    title = "The body can't be read"
+
+
+class InvalidSignature(Problem):
+    """The Stripe-Signature header doesn't match the body and any configured secret."""
+
+    status = 400
+    slug = "invalid-signature"
+    title = "The signature is not valid"
+
+
+class Unauthenticated(Problem):
+    """No API key was sent, or an unknown one."""
+
+    status = 401
+    slug = "unauthenticated"
+    title = "An API key is needed"
+
+    def __init__(self, detail: str, remedy: str) -> None:
+        super().__init__(detail, remedy, headers={"WWW-Authenticate": 'Bearer realm="billing"'})
+
+
+class Forbidden(Problem):
+    """The API key is known and lacks the scope."""
+
+    status = 403
+    slug = "forbidden"
+    title = "This API key may not do that"
+
+
+class NotFound(Problem):
+    """Nothing is served at this path."""
+
+    status = 404
+    slug = "not-found"
+    title = "Not found"
+
+
+class Timeout(Problem):
+    """The client took too long to send its body."""
+
+    status = 408
+    slug = "request-timeout"
+    title = "The body took too long"
+
+
+class BodyTooLarge(Problem):
+    """More bytes or more events were sent than one request may hold."""
+
+    status = 413
+    slug = "body-too-large"
+    title = "The body is too large"
+
+
+class UnsupportedMedia(Problem):
+    """The content type or content encoding isn't one that is read here."""
+
+    status = 415
+    slug = "unsupported-media-type"
+    title = "The content type is not supported"
+
+
+class InvalidEvents(Problem):
+    """Events that break a rule; `errors` names each with its position, reason and remedy."""
+
+    status = 422
+    slug = "invalid-events"
+    title = "Some events were refused"
+
+
+class LedgerUnavailable(Problem):
+    """Nothing can be made durable at the moment: the client has to send again later."""
+
+    status = 503
+    slug = "ledger-unavailable"
+    title = "The ledger is not available"
+
+    def __init__(self, detail: str, *, retry_after_seconds: int = 5) -> None:
+        super().__init__(
+            detail,
+            "Nothing of this request was stored; send it again with the same ids.",
+            headers={"Retry-After": str(retry_after_seconds)},
+        )
+
+
+class TranslationError(BillingError):
+    """A signed Stripe event whose shape can't be translated without guessing."""
+
+
+class LeaseHeld(BillingError):
+    """Another live process holds this replica's name."""
+
+
+class Superseded(BillingError):
+    """Another process took this replica's name; this one must stop serving."""
+
+
+class MigrationError(BillingError):
+    """The ledger's schema and this version of the exporter don't fit."""
+
+
+class EmbeddedServerError(BillingError):
+    """The embedded PostgreSQL could not be started or adopted."""
