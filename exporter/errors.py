@@ -3,7 +3,8 @@
 BillingError
 ├── Problem: answered to an HTTP client as an RFC 9457 problem
 │   ├── MalformedBody 400, InvalidSignature 400
-│   ├── Unauthenticated 401, Forbidden 403, NotFound 404, Timeout 408
+│   ├── Unauthenticated 401, Forbidden 403, NotFound 404
+│   ├── MethodNotAllowed 405, Timeout 408
 │   ├── BodyTooLarge 413, UnsupportedMedia 415, InvalidEvents 422
 │   └── LedgerUnavailable 503
 ├── TranslationError: a signed Stripe event that can't be translated; becomes a dead letter
@@ -84,6 +85,14 @@ class NotFound(Problem):
     status = 404
     slug = "not-found"
     title = "Not found"
+
+
+class MethodNotAllowed(Problem):
+    """The path is served, under another method."""
+
+    status = 405
+    slug = "method-not-allowed"
+    title = "Method not allowed"
 
 
 class Timeout(Problem):

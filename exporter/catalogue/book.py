@@ -66,7 +66,8 @@ class Catalogue:
     def increments(self, event: Event) -> list[Increment]:
         """What the event adds, by the accounting table; values outside a label's set become
         `other` and are counted. An amount in a currency that isn't known adds nothing: its
-        decimals can't be told."""
+        decimals can't be told.
+        """
         unknown: set[str] = set()
         found: list[Increment] = [
             Increment(
@@ -114,16 +115,33 @@ class Catalogue:
         key = tuple(values)
         if metric.kind != "histogram":
             return [Increment(Series(metric.name, key, 0), amount)]
+        return self._observation(metric, key, amount)
+
+    def observe(self, metric: Metric, labels: tuple[str, ...], seconds: float) -> list[Increment]:
+        """What one observation of a duration adds to a histogram."""
+        return self._observation(metric, labels, max(0, round(seconds * _MICRO)))
+
+    def _observation(self, metric: Metric, labels: tuple[str, ...], amount: int) -> list[Increment]:
         bounds = self._bounds[metric.name]
         return [
-            Increment(Series(metric.name, key, bisect_left(bounds, amount)), 1),
-            Increment(Series(metric.name, key, len(bounds) + 1), amount),
+            Increment(Series(metric.name, labels, bisect_left(bounds, amount)), 1),
+            Increment(Series(metric.name, labels, len(bounds) + 1), amount),
         ]
 
     def zero_series(self, metric: Metric) -> Iterator[tuple[str, ...]]:
-        """The label values of every series of `metric` that exists at 0 from the start."""
-        if metric.zero:
-            yield from itertools.product(*(self.zero_values(label) for label in metric.labels))
+        """The label values of every series of `metric` that exists at 0 from the start. What an
+        app sends has one mode only, the first.
+        """
+        if not metric.zero:
+            return
+        other_modes = set(self.values(l.LIVEMODE)[1:])
+        for values in itertools.product(*(self.zero_values(label) for label in metric.labels)):
+            if not (
+                metric.labels[:1] == (l.SOURCE,)
+                and values[0] == "app"
+                and other_modes.intersection(values)
+            ):
+                yield values
 
     def worst_case(self, metric: Metric) -> int:
         """How many lines of exposition the metric can grow to."""

@@ -4,16 +4,44 @@ from exporter.catalogue import labels as l
 from exporter.catalogue.model import Label, Metric
 
 _DURATION_BOUNDS_SECONDS = (
-    0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0,
+    0.005,
+    0.01,
+    0.025,
+    0.05,
+    0.1,
+    0.25,
+    0.5,
+    1.0,
+    2.5,
+    5.0,
+    10.0,
+    30.0,
+    60.0,
+    300.0,
 )
 _CREDIT_BOUNDS = (
-    1.0, 5.0, 10.0, 30.0, 60.0, 120.0, 250.0, 500.0, 1000.0, 2500.0, 5000.0, 10000.0, 50000.0,
-    100000.0, 1000000.0,
+    1.0,
+    5.0,
+    10.0,
+    30.0,
+    60.0,
+    120.0,
+    250.0,
+    500.0,
+    1000.0,
+    2500.0,
+    5000.0,
+    10000.0,
+    50000.0,
+    100000.0,
+    1000000.0,
 )
 _WHO = (l.SOURCE, l.LIVEMODE)
 
 
-def _count(name: str, help_: str, *labels: Label, unit: str = "events", zero: bool = True) -> Metric:
+def _count(
+    name: str, help_: str, *labels: Label, unit: str = "events", zero: bool = True
+) -> Metric:
     return Metric(f"billing_{name}_total", "counter", help_, unit, (*_WHO, *labels), zero=zero)
 
 
@@ -50,15 +78,20 @@ SUBSCRIPTION_AMOUNT = _money(
     "subscription", "Money of subscriptions created and renewed", l.SUBSCRIPTION_STEP, l.PLAN
 )
 SUBSCRIPTION_DURATION = _duration(
-    "subscription_processing", "How long the app took for a subscription.", l.SOURCE,
+    "subscription_processing",
+    "How long the app took for a subscription.",
+    l.SOURCE,
     l.SUBSCRIPTION_STEP,
 )
 SUBSCRIPTION_PLAN_CHANGED = _count(
     "subscription_plan_changed", "Changes of a subscription's price or quantity.", l.DIRECTION
 )
 SUBSCRIPTION_STATUS_CHANGED = _count(
-    "subscription_status_changed", "Changes of a subscription's status.", l.FROM_STATUS,
-    l.TO_STATUS, zero=False,
+    "subscription_status_changed",
+    "Changes of a subscription's status.",
+    l.FROM_STATUS,
+    l.TO_STATUS,
+    zero=False,
 )
 SUBSCRIPTION_TRIAL_ENDING = _count(
     "subscription_trial_ending", "Trials that end within three days.", l.PLAN
@@ -143,8 +176,11 @@ FUNNEL_FIRST_INVOICE_PAID = _count(
 )
 
 STRIPE_WEBHOOK_RECEIVED = _count(
-    "stripe_webhook_received", "Stripe events received, each once.", l.EVENT_TYPE,
-    l.WEBHOOK_STATUS, zero=False,
+    "stripe_webhook_received",
+    "Stripe events received, each once.",
+    l.EVENT_TYPE,
+    l.WEBHOOK_STATUS,
+    zero=False,
 )
 STRIPE_WEBHOOK_FAILURES = _count(
     "stripe_webhook_failures", "Stripe events that could not be processed, each once."
@@ -153,7 +189,8 @@ STRIPE_WEBHOOK_OUTCOMES = _count(
     "stripe_webhook_outcomes", "Stripe events received, each once.", l.WEBHOOK_STATUS
 )
 STRIPE_WEBHOOK_DURATION = _duration(
-    "stripe_webhook_processing", "How long the app took for a Stripe event, as it reports.",
+    "stripe_webhook_processing",
+    "How long the app took for a Stripe event, as it reports.",
     l.SOURCE,
 )
 EVENTS_RECEIVED = Metric(

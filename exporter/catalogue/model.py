@@ -60,7 +60,8 @@ class Metric:
 class Series(NamedTuple):
     """The key of one number: a metric's un-namespaced name, its label values in the declared
     order, and `part`: 0 for counters and gauges; for a histogram 0..n the bucket (n = +Inf,
-    non-cumulative), n+1 the sum of observations."""
+    non-cumulative), n+1 the sum of observations.
+    """
 
     metric: str
     labels: tuple[str, ...]

@@ -4,21 +4,59 @@ from exporter.catalogue import labels as l
 from exporter.catalogue.model import Label, Metric, MetricKind
 
 _BOUNDS_SECONDS = (
-    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0,
+    0.001,
+    0.0025,
+    0.005,
+    0.01,
+    0.025,
+    0.05,
+    0.1,
+    0.25,
+    0.5,
+    1.0,
+    2.5,
+    5.0,
+    10.0,
+    30.0,
+    60.0,
 )
 _LAG_BOUNDS_SECONDS = (
-    1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 21600.0, 86400.0,
+    1.0,
+    2.0,
+    5.0,
+    10.0,
+    30.0,
+    60.0,
+    120.0,
+    300.0,
+    600.0,
+    1800.0,
+    3600.0,
+    21600.0,
+    86400.0,
     259200.0,
 )
 
 
 def _own(
-    name: str, kind: MetricKind, help_: str, unit: str, *labels: Label,
-    bounds: tuple[float, ...] = (), zero: bool = True,
+    name: str,
+    kind: MetricKind,
+    help_: str,
+    unit: str,
+    *labels: Label,
+    bounds: tuple[float, ...] = (),
+    zero: bool = True,
 ) -> Metric:
     return Metric(
-        f"billing_{name}", kind, help_, unit, labels, bounds,
-        scale="micro" if unit == "seconds" else "one", ledger=False, zero=zero,
+        f"billing_{name}",
+        kind,
+        help_,
+        unit,
+        labels,
+        bounds,
+        scale="micro" if unit == "seconds" else "one",
+        ledger=False,
+        zero=zero,
     )
 
 
@@ -27,29 +65,51 @@ BUILD_INFO_LABELS = (
     Label("replica", (), "Stable name of this replica."),
 )
 BUILD_INFO = _own(
-    "build_info", "gauge", "Always 1; which build runs as which replica.", "info",
-    *BUILD_INFO_LABELS, zero=False,
+    "build_info",
+    "gauge",
+    "Always 1; which build runs as which replica.",
+    "info",
+    *BUILD_INFO_LABELS,
+    zero=False,
 )
-UP = _own("up", "gauge", "Whether the last contact with it succeeded (1) or not (0).", "boolean",
-          l.TARGET)
+UP = _own(
+    "up",
+    "gauge",
+    "Whether the last contact with it succeeded (1) or not (0).",
+    "boolean",
+    l.DEPENDENCY,
+)
 READY = _own("ready", "gauge", "Whether the totals are loaded and events are taken.", "boolean")
 SUBSCRIPTIONS = _own(
-    "subscriptions", "gauge",
+    "subscriptions",
+    "gauge",
     "Subscriptions by plan and status, from the ledger; the same on every replica.",
-    "subscriptions", l.LIVEMODE, l.PLAN, l.SUBSCRIPTION_STATUS, zero=False,
+    "subscriptions",
+    l.LIVEMODE,
+    l.PLAN,
+    l.SUBSCRIPTION_STATUS,
+    zero=False,
 )
 MONITOR_LAST_SUCCESS = _own(
-    "monitor_last_success_timestamp_seconds", "gauge",
-    "When a periodic job last succeeded on any replica; 0 means never.", "seconds", l.MONITOR,
+    "monitor_last_success_timestamp_seconds",
+    "gauge",
+    "When a periodic job last succeeded on any replica; 0 means never.",
+    "seconds",
+    l.MONITOR,
 )
 MONITOR_FAILURES = _own(
-    "monitor_failures_total", "counter", "Runs of a periodic job that failed here.", "runs",
+    "monitor_failures_total",
+    "counter",
+    "Runs of a periodic job that failed here.",
+    "runs",
     l.MONITOR,
 )
 QUEUE_EVENTS = _own("queue_events", "gauge", "Events that wait to be committed.", "events")
 QUEUE_BYTES = _own("queue_bytes", "gauge", "Size of the events that wait.", "bytes")
 QUEUE_REFUSED = _own(
-    "queue_refused_total", "counter", "Requests answered 503 because nothing could be stored.",
+    "queue_refused_total",
+    "counter",
+    "Requests answered 503 because nothing could be stored.",
     "requests",
 )
 GROUPS_COMMITTED = _own("groups_committed_total", "counter", "Groups committed.", "groups")
@@ -57,38 +117,53 @@ GROUPS_RETRIED = _own(
     "groups_retried_total", "counter", "Groups that were sent to the database again.", "groups"
 )
 GROUP_DURATION = _own(
-    "group_duration_seconds", "histogram", "Time from a group's begin to its commit.", "seconds",
+    "group_duration_seconds",
+    "histogram",
+    "Time from a group's begin to its commit.",
+    "seconds",
     bounds=_BOUNDS_SECONDS,
 )
 EVENTS_REPEATED = _own(
-    "events_repeated_total", "counter",
+    "events_repeated_total",
+    "counter",
     "Events whose id was known already: duplicates, and conflicts where the content differed.",
-    "events", l.SOURCE, l.OUTCOME,
+    "events",
+    l.SOURCE,
+    l.OUTCOME,
 )
 DEAD_LETTERS = _own(
     "dead_letters", "gauge", "Stripe events kept because they could not be processed.", "events"
 )
 WEBHOOK_REJECTED = _own(
-    "stripe_webhook_rejected_total", "counter",
-    "Requests to the Stripe route turned away before they counted as an event.", "requests",
+    "stripe_webhook_rejected_total",
+    "counter",
+    "Requests to the Stripe route turned away before they counted as an event.",
+    "requests",
     l.REJECTION,
 )
 WEBHOOK_HANDLING_DURATION = _own(
-    "stripe_webhook_handling_duration_seconds", "histogram",
-    "From a Stripe event's arrival to its answer, its commit included.", "seconds",
+    "stripe_webhook_handling_duration_seconds",
+    "histogram",
+    "From a Stripe event's arrival to its answer, its commit included.",
+    "seconds",
     bounds=_BOUNDS_SECONDS,
 )
 WEBHOOK_LAG = _own(
-    "stripe_webhook_delivery_lag_seconds", "histogram",
-    "From a Stripe event's creation to its arrival here.", "seconds", bounds=_LAG_BOUNDS_SECONDS,
+    "stripe_webhook_delivery_lag_seconds",
+    "histogram",
+    "From a Stripe event's creation to its arrival here.",
+    "seconds",
+    bounds=_LAG_BOUNDS_SECONDS,
 )
 WEBHOOK_LAST_RECEIVED = _own(
-    "stripe_webhook_last_received_timestamp_seconds", "gauge",
+    "stripe_webhook_last_received_timestamp_seconds",
+    "gauge",
     "When this replica last received a Stripe event with a valid signature; 0 means never.",
     "seconds",
 )
 SERIES_OVERFLOW = _own(
-    "series_overflow_total", "counter",
+    "series_overflow_total",
+    "counter",
     "Increments that met a metric's cap of series and were counted with other labels.",
     "increments",
 )

@@ -13,7 +13,9 @@ SERIES_BUDGET = 30_000
 ZERO_BUDGET = 700
 _NAME = re.compile(r"billing(_[a-z0-9]+)+")
 _LABEL = re.compile(r"[a-z][a-z0-9_]*")
-_WRONG_UNITS = re.compile(r"_(milliseconds|ms|minutes|hours|days|cents|percent|kilobytes|megabytes)(_|$)")
+_WRONG_UNITS = re.compile(
+    r"_(milliseconds|ms|minutes|hours|days|cents|percent|kilobytes|megabytes)(_|$)"
+)
 _RESERVED_SUFFIXES = ("_created", "_bucket", "_count", "_sum", "_info_info")
 _HISTOGRAM_SUFFIXES = ("_bucket", "_count", "_sum", "_created")
 _RESERVED_LABELS = frozenset({"le", "quantile", "job", "instance", "alertname"})

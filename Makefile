@@ -1,0 +1,50 @@
+# The developer's commands. `run` and `test` set up what they need themselves.
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+.PHONY: help run test setup check format generate docs
+
+BIN := .venv/bin
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: .venv/.runtime ## start the exporter on 127.0.0.1:9568 with its own PostgreSQL
+	@exec $(BIN)/billing-exporter serve
+
+test: setup check ## set up what is missing, check, and run every test
+	$(BIN)/python -m pytest -q --durations=15
+
+setup: .venv/.dev ## make .venv; get Prometheus and PostgreSQL (apt-get as root, else into .tools)
+	@tools/install.sh
+
+check: .venv/.dev ## format, lint, types, import law, generated files, catalogue
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check --quiet .
+	$(BIN)/mypy --no-error-summary
+	$(BIN)/lint-imports --no-cache --no-logo
+	$(BIN)/python -m bundle --check
+	$(BIN)/python -m docs_tables --check
+	$(BIN)/python -m exporter check catalogue
+
+format: .venv/.dev ## format the code and mend what ruff can mend
+	$(BIN)/ruff check --fix --quiet .
+	$(BIN)/ruff format --quiet .
+
+generate: .venv/.dev ## write every generated file
+	$(BIN)/python -m bundle
+
+docs: .venv/.dev ## write the generated tables in docs/
+	$(BIN)/python -m bundle docs
+
+# Two depths of the same environment: what the exporter needs, and what its developers need too.
+.venv/.runtime: pyproject.toml constraints.txt tools/venv.sh
+	@tools/venv.sh
+	@echo 'setup: installing the exporter into .venv' >&2
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e . >&2
+	@touch $@
+
+.venv/.dev: pyproject.toml constraints.txt tools/venv.sh
+	@tools/venv.sh
+	@echo 'setup: installing the exporter and its development tools into .venv' >&2
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]' >&2
+	@touch .venv/.runtime $@

@@ -1,0 +1,74 @@
+"""What every command needs: settings or a clear refusal, the database, and output."""
+
+import json
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, NoReturn
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from exporter.ledger.embedded import EmbeddedServer
+from exporter.settings import Settings, SettingsError, load
+
+OUTPUT = click.option(
+    "-o",
+    "--output",
+    type=click.Choice(["table", "json"]),
+    default="table",
+    show_default=True,
+    help="How to print the result.",
+)
+
+
+def fail(message: str) -> NoReturn:
+    """Say why on stderr and exit with 1."""
+    click.echo(f"billing-exporter: {message}", err=True)
+    sys.exit(1)
+
+
+def read_settings(overrides: Mapping[str, str] | None = None) -> Settings:
+    """The settings, with options in place of variables; faults are told line by line and end
+    the command with 2.
+    """
+    try:
+        return load({**os.environ, **(overrides or {})})
+    except SettingsError as error:
+        click.echo("billing-exporter: the settings can't be used:", err=True)
+        for line in str(error).splitlines():
+            click.echo(f"  {line}", err=True)
+        sys.exit(2)
+
+
+@contextmanager
+def database(settings: Settings) -> Iterator[str]:
+    """The connection string of DATABASE_URL, or of the embedded server that runs in the data
+    folder; without either the command ends with 1.
+    """
+    if settings.database_url:
+        yield settings.database_url.reveal()
+        return
+    server = EmbeddedServer.find_running(settings.data_dir)
+    if server is None:
+        fail(
+            f"no database: DATABASE_URL is not set, and no embedded PostgreSQL runs in "
+            f"{settings.data_dir}. Start the exporter with `billing-exporter serve`."
+        )
+    try:
+        yield server.conninfo()
+    finally:
+        server.close()
+
+
+def print_rows(rows: Sequence[dict[str, Any]], columns: Sequence[str], output: str) -> None:
+    """Rows on stdout, as a table or as JSON."""
+    if output == "json":
+        click.echo(json.dumps(list(rows), default=str, indent=2))
+        return
+    table = Table(*columns, box=None, pad_edge=False)
+    for row in rows:
+        table.add_row(*("" if row[column] is None else str(row[column]) for column in columns))
+    Console(width=None if sys.stdout.isatty() else 200).print(table)

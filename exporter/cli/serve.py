@@ -1,0 +1,125 @@
+"""`serve`: the exporter itself."""
+
+import json
+import shlex
+import socket
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import click
+import structlog
+import uvloop
+
+from exporter.catalogue.events import APP_KINDS
+from exporter.cli.context import fail, read_settings
+from exporter.cli.logs import configure
+from exporter.cli.secrets import ADMIN_KEY_FILE, WEBHOOK_SECRET_FILE, find_keys
+from exporter.errors import BillingError
+from exporter.ledger.embedded import EmbeddedServer
+from exporter.settings import Settings
+from exporter.wiring import Exporter, Keys
+
+_log = structlog.get_logger(component="serve")
+
+
+@click.command()
+@click.option(
+    "--web.listen-address",
+    "listen_addresses",
+    multiple=True,
+    metavar="HOST:PORT",
+    envvar="BILLING_LISTEN_ADDRESS",
+    show_envvar=True,
+    help="Where to listen; repeatable.",
+)
+@click.option(
+    "--web.telemetry-path",
+    "telemetry_path",
+    metavar="PATH",
+    envvar="BILLING_TELEMETRY_PATH",
+    show_envvar=True,
+    help="Path of the metrics.",
+)
+def serve(listen_addresses: tuple[str, ...], telemetry_path: str | None) -> None:
+    """Take events and serve metrics until SIGINT or SIGTERM."""
+    overrides = {}
+    if listen_addresses:
+        overrides["BILLING_LISTEN_ADDRESS"] = ",".join(listen_addresses)
+    if telemetry_path:
+        overrides["BILLING_TELEMETRY_PATH"] = telemetry_path
+    settings = read_settings(overrides)
+    configure(settings)
+    try:
+        sockets = [_listen(host, port) for host, port in settings.listen_addresses]
+        keys = find_keys(settings)
+        if len(settings.livemodes) > 1:
+            _log.info("no Stripe mode is set: live and test events both count, by `livemode`")
+        server = None
+        if settings.database_url:
+            database: Callable[[], str] = settings.database_url.reveal
+        else:
+            server = EmbeddedServer.open(settings.data_dir, binaries=settings.postgres_binaries)
+            database = server.conninfo
+        try:
+            _run(settings, keys, database, server, sockets)
+        finally:
+            if server:
+                server.close()
+    except BillingError as error:
+        fail(str(error))
+
+
+def _run(
+    settings: Settings,
+    keys: Keys,
+    database: Callable[[], str],
+    server: EmbeddedServer | None,
+    sockets: list[socket.socket],
+) -> None:
+    host, port = sockets[0].getsockname()[:2]
+
+    def announce() -> None:
+        _log.info("taking events", address=f"{host}:{port}", replica=settings.replica)
+        if settings.development:
+            click.echo(_first_steps(settings, f"http://{host}:{port}"))
+            sys.stdout.flush()
+
+    exporter = Exporter(settings, keys, database, server)
+    uvloop.run(exporter.serve(sockets, announce))
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        listening = socket.socket(family, socket.SOCK_STREAM)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((host, port))
+        listening.listen(2048)
+    except OSError as error:
+        fail(
+            f"can't listen on {host}:{port}: {error.strerror}. Stop what listens there, or choose "
+            "another address with --web.listen-address."
+        )
+    return listening
+
+
+def _first_steps(settings: Settings, base: str) -> str:
+    example = next(kind.example for kind in APP_KINDS if kind.name == "payment_processed")
+    event = {
+        **example,
+        "id": "first-payment",
+        "occurred_at": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+    }
+    key = shlex.quote(str(settings.data_dir / ADMIN_KEY_FILE))
+    secret = shlex.quote(str(settings.data_dir / WEBHOOK_SECRET_FILE))
+    return f"""
+The exporter takes events at {base} (metrics at {base}{settings.telemetry_path}).
+Nothing is configured, so development secrets are kept in {settings.data_dir}.
+Send the first event:
+
+curl -sS -X POST {base}/api/v1/events -H "Authorization: Bearer $(cat {key})" \
+-H 'Content-Type: application/json' -d {shlex.quote(json.dumps(event))}
+
+Stripe's events go to {base}/api/webhooks/stripe; the signing secret is in {secret}.
+"""

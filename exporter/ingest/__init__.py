@@ -1,0 +1,1 @@
+"""HTTP in: telemetry, Stripe's webhooks, and what guards them."""

@@ -1,0 +1,103 @@
+"""A signed Stripe body as an entry of the ledger."""
+
+import zlib
+from collections.abc import Container
+from dataclasses import dataclass
+
+import msgspec
+
+from exporter.catalogue.book import Catalogue
+from exporter.catalogue.events import Event
+from exporter.catalogue.model import Increment
+from exporter.domain.subscription import Subscription
+from exporter.errors import TranslationError
+from exporter.ingest import strict_json
+from exporter.ingest.telemetry import digest
+from exporter.ledger.entry import DeadLetter, Entry, Submission
+from exporter.stripe_events.envelope import StripeEvent, read
+from exporter.stripe_events.plans import PlanNames
+from exporter.stripe_events.translate import translate
+
+_encode = msgspec.json.Encoder(order="deterministic").encode
+
+
+@dataclass(frozen=True)
+class StripeEntries:
+    """Turns Stripe's bodies into submissions, for one deployment.
+
+    `livemodes` are the modes that count, `accounts` the Connect accounts that do beside the
+    own one.
+    """
+
+    catalogue: Catalogue
+    plans: PlanNames
+    livemodes: Container[bool]
+    accounts: Container[str]
+
+    def read(self, raw: bytes) -> StripeEvent:
+        """The event in a body. Raises MalformedBody."""
+        return read(strict_json.decode(raw))
+
+    def submission(self, raw: bytes, event: StripeEvent, *, replayed: bool = False) -> Submission:
+        """What to commit for the event: its entry, or a dead letter if it can't be translated.
+
+        An event that is `replayed` from the dead letters was counted as received before.
+        """
+        body = zlib.compress(raw, 1)
+        try:
+            status, events, subscription = self._judge(event)
+        except TranslationError as error:
+            return Submission((), len(raw), True, self._dead_letter(event, body, str(error)))
+        increments: list[Increment] = []
+        once: list[tuple[str, tuple[Increment, ...]]] = []
+        received = () if replayed else (_received(event, status),)
+        for counted in (*received, *events):
+            added = self.catalogue.increments(counted)
+            if counted.once:
+                once.append((counted.once, tuple(added)))
+            else:
+                increments.extend(added)
+        entry = Entry(
+            source="stripe",
+            scope=scope_of(event),
+            id=event.id,
+            digest=digest(_encode([event.type, event.object, event.previous])),
+            increments=tuple(increments),
+            once=tuple(once),
+            subscription=subscription,
+            content=body,
+        )
+        refused = self._dead_letter(event, body, "")
+        return Submission((entry,), len(raw), urgent=True, if_refused=refused)
+
+    def _judge(self, event: StripeEvent) -> tuple[str, tuple[Event, ...], Subscription | None]:
+        if event.account is not None and event.account not in self.accounts:
+            return "foreign_account", (), None
+        if event.livemode not in self.livemodes:
+            return "other_mode", (), None
+        events, subscription = translate(event, self.plans)
+        return ("processed" if events or subscription else "ignored"), events, subscription
+
+    def _dead_letter(self, event: StripeEvent, body: bytes, reason: str) -> DeadLetter:
+        return DeadLetter(
+            scope=scope_of(event),
+            id=event.id,
+            event_type=event.type,
+            reason=reason,
+            body=body,
+            increments=tuple(self.catalogue.increments(_received(event, "failed"))),
+        )
+
+
+def scope_of(event: StripeEvent) -> str:
+    """Account and mode, within which Stripe's ids are unique."""
+    return f"{event.account or 'own'}:{'live' if event.livemode else 'test'}"
+
+
+def _received(event: StripeEvent, status: str) -> Event:
+    return Event(
+        kind="stripe_webhook_received",
+        source="stripe",
+        livemode=event.livemode,
+        attributes={"event_type": event.type, "status": status},
+    )

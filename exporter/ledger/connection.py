@@ -1,0 +1,48 @@
+"""Connections to the ledger's PostgreSQL: short timeouts, and nothing kept in a session."""
+
+from typing import Any
+
+import psycopg
+from psycopg.conninfo import make_conninfo
+from psycopg_pool import AsyncConnectionPool
+
+Connection = psycopg.AsyncConnection[tuple[Any, ...]]
+
+_PARAMETERS: dict[str, Any] = {
+    "connect_timeout": 3,
+    "keepalives": 1,
+    "keepalives_idle": 2,
+    "keepalives_interval": 1,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 5000,
+    "application_name": "billing-exporter",
+}
+# Without server-side prepared statements a transaction pooler may sit in between.
+_PREPARE_THRESHOLD = None
+
+
+def describe(conninfo: str) -> str:
+    """The connection string with our parameters, which it may override."""
+    return make_conninfo(**{**_PARAMETERS, **psycopg.conninfo.conninfo_to_dict(conninfo)})
+
+
+async def connect(conninfo: str) -> Connection:
+    """A connection of one's own, in autocommit: transactions are written out."""
+    return await psycopg.AsyncConnection.connect(
+        describe(conninfo), autocommit=True, prepare_threshold=_PREPARE_THRESHOLD
+    )
+
+
+def make_pool(conninfo: str) -> AsyncConnectionPool[Connection]:
+    """A small pool for everything but the writer; a broken connection is noticed on taking it."""
+    return AsyncConnectionPool(
+        describe(conninfo),
+        min_size=1,
+        max_size=4,
+        timeout=5,
+        reconnect_timeout=30,
+        check=AsyncConnectionPool.check_connection,
+        kwargs={"autocommit": True, "prepare_threshold": _PREPARE_THRESHOLD},
+        open=False,
+        name="ledger",
+    )

@@ -1,0 +1,76 @@
+"""What the writer is given and what it answers."""
+
+import asyncio
+from dataclasses import dataclass, field
+from enum import Enum
+
+from exporter.catalogue.model import Increment
+from exporter.domain.subscription import Subscription
+
+
+class Outcome(Enum):
+    """What became of an entry: counted, known already, or known with other content."""
+
+    NEW = "new"
+    DUPLICATE = "duplicate"
+    CONFLICT = "conflict"
+    DEAD_LETTER = "dead_letter"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One event as the ledger takes it, unique by (source, scope, id).
+
+    `digest` tells its content apart, signed 64 bits. `increments` count if the id is new;
+    those below a key of `once` only if that key is new within source and scope, too.
+    `content` is kept: an app's event as JSON, a Stripe body compressed.
+    """
+
+    source: str
+    scope: str
+    id: str
+    digest: int
+    increments: tuple[Increment, ...]
+    once: tuple[tuple[str, tuple[Increment, ...]], ...] = ()
+    subscription: Subscription | None = None
+    content: bytes = b""
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """The identity of the event."""
+        return self.source, self.scope, self.id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeadLetter:
+    """A signed Stripe event that can't be processed, and why; `increments` count it once."""
+
+    scope: str
+    id: str
+    event_type: str
+    reason: str
+    body: bytes
+    increments: tuple[Increment, ...]
+
+
+@dataclass(slots=True, eq=False)
+class Submission:
+    """What one request asks to commit, as a whole or not at all.
+
+    `urgent` goes before the rest (webhooks). `if_refused` is committed instead when the
+    database refuses an entry's data; without it the client is told.
+    """
+
+    entries: tuple[Entry, ...]
+    size_bytes: int
+    urgent: bool = False
+    dead_letter: DeadLetter | None = None
+    if_refused: DeadLetter | None = None
+    answer: asyncio.Future[list[Outcome]] = field(
+        default_factory=lambda: asyncio.get_running_loop().create_future()
+    )
+
+    @property
+    def weight(self) -> int:
+        """How many events it stands for in the queue."""
+        return max(1, len(self.entries))

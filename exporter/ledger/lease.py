@@ -1,0 +1,162 @@
+"""A replica's lease: who may write under its name, and what its totals were."""
+
+import asyncio
+import os
+import socket
+import uuid
+from dataclasses import dataclass, field
+from typing import Any
+
+import psycopg
+import structlog
+
+from exporter.catalogue.book import Catalogue
+from exporter.errors import LeaseHeld
+from exporter.ledger import stored_series
+from exporter.ledger.connection import Connection
+from exporter.ledger.group import LeaseLost
+from exporter.ledger.highwater import Highwater, Known
+from exporter.ledger.queries import LEASE
+from exporter.totals import Totals
+
+LEASE_SECONDS = 6.0
+RENEW_SECONDS = LEASE_SECONDS / 3
+_log = structlog.get_logger(component="ledger")
+
+
+@dataclass(slots=True)
+class Lease:
+    """This process' claim on a replica's name."""
+
+    replica: str
+    highwater: Highwater
+    holder: str = field(default_factory=lambda: str(uuid.uuid4()))
+    ledger_id: str = ""
+    group_no: int = 0
+    epoch: int = 0
+
+    @property
+    def _parameters(self) -> dict[str, Any]:
+        return {
+            "replica": self.replica,
+            "holder": self.holder,
+            "lease_seconds": LEASE_SECONDS,
+            "held_by": f"process {os.getpid()} on {socket.gethostname()}",
+        }
+
+    async def acquire(self, connection: Connection) -> None:
+        """Take the name. A lease that nobody renews is waited for until it expires; raises
+        LeaseHeld once its holder has shown itself alive.
+        """
+        seen: Any = None
+        while True:
+            taken = await _row(connection, "take_lease", self._parameters)
+            if taken:
+                self.group_no, self.epoch = taken
+                break
+            held = await _row(connection, "read_lease", self._parameters)
+            if held:
+                holder, held_by, expires_at, *_ = held
+                if seen is None:
+                    _log.info(
+                        "waiting for the lease to expire", replica=self.replica, held_by=held_by
+                    )
+                elif (holder, expires_at) != seen:
+                    raise LeaseHeld(
+                        f"The replica name {self.replica!r} is in use by {held_by}. Stop that "
+                        "process, or give this one another name with BILLING_REPLICA."
+                    )
+                seen = (holder, expires_at)
+            await asyncio.sleep(RENEW_SECONDS / 8)
+        identity = await _row(connection, "read_identity", {})
+        self.ledger_id = str(identity[0]) if identity else ""
+        await self._begin_epoch_if_behind(connection)
+
+    async def load(
+        self, connection: Connection, totals: Totals, catalogue: Catalogue
+    ) -> list[dict[str, Any]]:
+        """Fill `totals` with what the ledger holds for this replica; returns the stored series
+        that no longer fit the catalogue.
+        """
+        cursor = await connection.execute(
+            LEASE["read_totals"], {"replica": self.replica, "epoch": self.epoch}
+        )
+        fitting, strangers = stored_series.decode(await cursor.fetchall(), catalogue)
+        totals.clear()
+        totals.add(fitting)
+        self.remember()
+        return strangers
+
+    async def recover(self, connection: Connection, expected_group_no: int) -> bool:
+        """After a lost connection: whether the group `expected_group_no` was committed.
+
+        Waits for whatever the old connection still does, by locking the lease row. Raises
+        LeaseLost if the name has another holder by now.
+        """
+        async with connection.transaction():
+            row = await _row(connection, "lock_lease", self._parameters)
+        if row is None or str(row[0]) != self.holder:
+            raise LeaseLost
+        return bool(row[1] >= expected_group_no)
+
+    async def check_behind(self, connection: Connection) -> bool:
+        """Whether the ledger lost groups that this replica knew (a restore, a failover that
+        lost commits); then a new epoch has begun, whose totals start at 0.
+        """
+        row = await _row(connection, "read_lease", self._parameters)
+        if row is None or str(row[0]) != self.holder:
+            raise LeaseLost
+        if row[3] >= self.group_no:
+            return False
+        await self._begin_epoch(connection, self.group_no)
+        return True
+
+    async def renew(self, connection: Connection) -> None:
+        """Say that this process is alive. Raises LeaseLost."""
+        if await _row(connection, "renew_lease", self._parameters) is None:
+            raise LeaseLost
+
+    async def release(self, connection: Connection) -> None:
+        """Give the name back at once."""
+        await connection.execute(LEASE["release_lease"], self._parameters)
+
+    def remember(self) -> None:
+        """Keep the number of the last committed group in the data folder."""
+        self.highwater.write(Known(self.ledger_id, self.group_no))
+
+    async def _begin_epoch_if_behind(self, connection: Connection) -> None:
+        known = self.highwater.read()
+        if known and known.ledger_id == self.ledger_id and known.group_no > self.group_no:
+            await self._begin_epoch(connection, known.group_no)
+
+    async def _begin_epoch(self, connection: Connection, known_group_no: int) -> None:
+        row = await _row(
+            connection, "begin_epoch", {**self._parameters, "group_no": known_group_no}
+        )
+        if row is None:
+            raise LeaseLost
+        _log.warning(
+            "the ledger is behind what this replica knew: counters start again at 0",
+            replica=self.replica,
+            known_group_no=known_group_no,
+            found_group_no=self.group_no,
+        )
+        self.group_no, self.epoch = row
+
+
+def read_strangers(
+    connection: psycopg.Connection[Any], replica: str, catalogue: Catalogue
+) -> list[dict[str, Any]]:
+    """The stored series of the replica that are kept and not exposed, as they no longer fit."""
+    row = connection.execute(LEASE["read_lease"], {"replica": replica}).fetchone()
+    if row is None:
+        return []
+    cursor = connection.execute(LEASE["read_totals"], {"replica": replica, "epoch": row[4]})
+    return stored_series.decode(cursor.fetchall(), catalogue)[1]
+
+
+async def _row(
+    connection: Connection, query: str, parameters: dict[str, Any]
+) -> tuple[Any, ...] | None:
+    cursor = await connection.execute(LEASE[query], parameters)
+    return await cursor.fetchone()

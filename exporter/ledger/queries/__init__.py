@@ -1,0 +1,17 @@
+"""Named SQL statements, read from the .sql files of this folder."""
+
+import re
+from importlib.resources import files
+
+_BLOCK = re.compile(r"^-- name: (\w+)\n(.*?)(?=^-- name: |\Z)", re.MULTILINE | re.DOTALL)
+
+
+def read_queries(name: str) -> dict[str, bytes]:
+    """The statements of `name`.sql by their names."""
+    text = (files(__name__) / f"{name}.sql").read_text(encoding="utf-8")
+    return {match[1]: match[2].strip().encode() for match in _BLOCK.finditer(text)}
+
+
+GROUP = read_queries("group")
+LEASE = read_queries("lease")
+UPKEEP = read_queries("upkeep")

@@ -1,0 +1,42 @@
+-- name: read_identity
+SELECT ledger_id FROM ledger.identity;
+
+-- name: take_lease
+-- A live lease of another holder is left alone: no row comes back.
+INSERT INTO ledger.leases AS l (replica, holder, held_by, expires_at)
+VALUES (
+    %(replica)s, %(holder)s, %(held_by)s,
+    clock_timestamp() + %(lease_seconds)s * interval '1 s'
+)
+ON CONFLICT (replica) DO UPDATE SET
+    holder = excluded.holder, held_by = excluded.held_by, expires_at = excluded.expires_at
+WHERE l.holder = excluded.holder OR l.expires_at < clock_timestamp()
+RETURNING group_no, epoch;
+
+-- name: read_lease
+SELECT holder, held_by, expires_at, group_no, epoch FROM ledger.leases WHERE replica = %(replica)s;
+
+-- name: lock_lease
+SELECT holder, group_no, epoch FROM ledger.leases WHERE replica = %(replica)s FOR UPDATE;
+
+-- name: renew_lease
+UPDATE ledger.leases SET expires_at = clock_timestamp() + %(lease_seconds)s * interval '1 s'
+WHERE replica = %(replica)s AND holder = %(holder)s
+RETURNING group_no;
+
+-- name: release_lease
+UPDATE ledger.leases SET expires_at = '-infinity'
+WHERE replica = %(replica)s AND holder = %(holder)s;
+
+-- name: begin_epoch
+UPDATE ledger.leases SET epoch = epoch + 1, group_no = greatest(group_no, %(group_no)s)
+WHERE replica = %(replica)s AND holder = %(holder)s
+RETURNING group_no, epoch;
+
+-- name: read_totals
+SELECT metric, labels, part, layout, amount FROM ledger.current_totals
+WHERE replica = %(replica)s AND epoch = %(epoch)s;
+
+-- name: read_last_stripe_event
+SELECT extract(epoch FROM received_at)::float8 FROM ledger.stripe_bodies
+ORDER BY received_at DESC LIMIT 1;

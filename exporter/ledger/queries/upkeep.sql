@@ -1,0 +1,107 @@
+-- name: take_monitor
+INSERT INTO ledger.monitors AS m (monitor, holder, expires_at)
+VALUES (%(monitor)s, %(holder)s, clock_timestamp() + %(lease_seconds)s * interval '1 s')
+ON CONFLICT (monitor) DO UPDATE SET holder = excluded.holder, expires_at = excluded.expires_at
+WHERE m.holder = excluded.holder OR m.expires_at < clock_timestamp()
+RETURNING monitor;
+
+-- name: mark_monitor_success
+UPDATE ledger.monitors SET last_success_at = clock_timestamp()
+WHERE monitor = %(monitor)s AND holder = %(holder)s;
+
+-- name: read_monitors
+SELECT monitor, extract(epoch FROM last_success_at)::float8 AS last_success_seconds
+FROM ledger.monitors;
+
+-- name: fold
+-- What is deleted is what is added, in one statement.
+WITH taken AS (
+    DELETE FROM ledger.increments
+    WHERE (replica, epoch, group_no) IN (
+        SELECT replica, epoch, group_no FROM ledger.increments
+        ORDER BY replica, epoch, group_no
+        LIMIT %(rows)s
+        FOR UPDATE SKIP LOCKED
+    )
+    RETURNING replica, epoch, increments
+),
+summed AS (
+    SELECT t.replica, t.epoch, r.metric, r.labels, r.part, r.layout, sum(r.amount) AS amount
+    FROM taken AS t,
+        jsonb_to_recordset(t.increments)
+        AS r (metric text, labels jsonb, part text, layout smallint, amount numeric)
+    GROUP BY t.replica, t.epoch, r.metric, r.labels, r.part, r.layout
+    ORDER BY t.replica, t.epoch, r.metric, r.labels, r.part, r.layout
+),
+added AS (
+    INSERT INTO ledger.totals AS old (replica, epoch, metric, labels, part, layout, amount)
+    SELECT replica, epoch, metric, labels, part, layout, amount FROM summed
+    ON CONFLICT (replica, epoch, metric, labels, part, layout)
+    DO UPDATE SET amount = old.amount + excluded.amount
+)
+SELECT count(*) FROM taken;
+
+-- name: prune_event_ids
+WITH old AS (
+    SELECT source, scope, id FROM ledger.event_ids
+    WHERE received_at < now() - %(days)s * interval '1 day'
+    ORDER BY source, scope, id LIMIT %(rows)s FOR UPDATE SKIP LOCKED
+)
+DELETE FROM ledger.event_ids AS e USING old
+WHERE (e.source, e.scope, e.id) = (old.source, old.scope, old.id);
+
+-- name: prune_stripe_bodies
+WITH old AS (
+    SELECT scope, id FROM ledger.stripe_bodies
+    WHERE received_at < now() - %(days)s * interval '1 day'
+    ORDER BY scope, id LIMIT %(rows)s FOR UPDATE SKIP LOCKED
+)
+DELETE FROM ledger.stripe_bodies AS b USING old WHERE (b.scope, b.id) = (old.scope, old.id);
+
+-- name: prune_contents
+WITH old AS (
+    SELECT replica, epoch, group_no FROM ledger.contents
+    WHERE received_at < now() - %(days)s * interval '1 day'
+    ORDER BY replica, epoch, group_no LIMIT %(rows)s FOR UPDATE SKIP LOCKED
+)
+DELETE FROM ledger.contents AS c USING old
+WHERE (c.replica, c.epoch, c.group_no) = (old.replica, old.epoch, old.group_no);
+
+-- name: sum_groups
+SELECT coalesce(sum(group_no), 0) FROM ledger.leases;
+
+-- name: write_subscription_gauges
+WITH counted AS (
+    SELECT
+        jsonb_build_object('livemode', livemode::text, 'plan', plan, 'status', status) AS labels,
+        count(*) AS value
+    FROM shared.subscriptions
+    GROUP BY livemode, plan, status
+),
+gone AS (
+    DELETE FROM ledger.gauges
+    WHERE metric = %(metric)s AND labels NOT IN (SELECT labels FROM counted)
+)
+INSERT INTO ledger.gauges AS g (metric, labels, value)
+SELECT %(metric)s, labels, value FROM counted
+ON CONFLICT (metric, labels) DO UPDATE SET value = excluded.value, written_at = now();
+
+-- name: read_gauges
+SELECT labels, value FROM ledger.gauges WHERE metric = %(metric)s;
+
+-- name: count_dead_letters
+SELECT count(*) FROM ledger.dead_letters WHERE replayed_at IS NULL;
+
+-- name: list_dead_letters
+SELECT number, scope, id, event_type, reason, received_at, replayed_at
+FROM ledger.dead_letters
+WHERE %(every)s OR replayed_at IS NULL
+ORDER BY number;
+
+-- name: read_dead_letter
+SELECT number, scope, id, body FROM ledger.dead_letters
+WHERE number = %(number)s AND replayed_at IS NULL;
+
+-- name: mark_replayed
+UPDATE ledger.dead_letters SET replayed_at = now()
+WHERE number = %(number)s AND replayed_at IS NULL;

@@ -1,0 +1,1 @@
+"""The periodic jobs, and the supervisor that runs each on one replica at a time."""

@@ -1,0 +1,213 @@
+"""Settings from the environment and `.env`, with the secrets masked."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from dotenv import dotenv_values
+
+from exporter.settings.billing_yml import Config, SettingsError, read_config
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One environment variable; a `secret` may also come from the file that NAME_FILE names."""
+
+    name: str
+    default: str
+    help: str
+    secret: bool = False
+
+
+SETTINGS: tuple[Setting, ...] = (
+    Setting("BILLING_ADMIN_KEY", "", "API key with every scope, 16 characters at least.", True),
+    Setting("BILLING_CONFIG", "./billing.yml", "The configuration file; it need not exist."),
+    Setting("BILLING_DATA_DIR", "./.billing", "Embedded PostgreSQL and development secrets."),
+    Setting(
+        "BILLING_LISTEN_ADDRESS",
+        "127.0.0.1:9568",
+        "Address to listen on (`--web.listen-address`); several with commas.",
+    ),
+    Setting("BILLING_LOG_FORMAT", "auto", "`console`, `json`, or `auto`: console on a terminal."),
+    Setting("BILLING_LOG_LEVEL", "info", "`debug`, `info`, `warning` or `error`."),
+    Setting(
+        "BILLING_POSTGRES_BIN",
+        "",
+        "Folder of PostgreSQL's programs for the embedded server; else the wheel's.",
+    ),
+    Setting("BILLING_REPLICA", "main", "Stable name of this replica; its counters go by it."),
+    Setting("BILLING_TELEMETRY_PATH", "/metrics", "Path of the metrics (`--web.telemetry-path`)."),
+    Setting("DATABASE_URL", "", "PostgreSQL 15 or newer; without it an embedded one.", True),
+    Setting("DEBUG", "", "`billing:*` or `billing:COMPONENT`: debug logs of these components."),
+    Setting("STRIPE_SECRET_KEY", "", "Tells live from test mode by its kind (sk_live_, …).", True),
+    Setting(
+        "STRIPE_WEBHOOK_SECRET",
+        "",
+        "Signing secret of the webhook endpoint; several with commas for rotation.",
+        True,
+    ),
+)
+_BY_NAME = {setting.name: setting for setting in SETTINGS}
+_DECLARES_SETUP = (
+    "DATABASE_URL",
+    "STRIPE_SECRET_KEY",
+    "STRIPE_WEBHOOK_SECRET",
+    "BILLING_ADMIN_KEY",
+)
+
+
+class Secret:
+    """A value that never shows itself in a log, an error or a page."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        """The value itself, for the one place that needs it."""
+        return self._value
+
+    def __bool__(self) -> bool:
+        return bool(self._value)
+
+    def __repr__(self) -> str:
+        return "Secret(…)" if self._value else "Secret()"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything that can be set, checked. `development` means that nothing was configured
+    and secrets are made in the data folder.
+    """
+
+    config: Config
+    config_path: Path
+    data_dir: Path
+    database_url: Secret
+    admin_key: Secret
+    stripe_secret_key: Secret
+    stripe_webhook_secrets: tuple[Secret, ...]
+    listen_addresses: tuple[tuple[str, int], ...]
+    telemetry_path: str
+    replica: str
+    postgres_binaries: Path | None
+    log_format: str
+    log_level: str
+    debug: str
+    development: bool
+
+    @property
+    def livemodes(self) -> tuple[bool, ...]:
+        """Which modes' Stripe events count."""
+        mode = self.config.stripe.mode or _mode_of_key(self.stripe_secret_key.reveal())
+        return {"live": (True,), "test": (False,)}.get(mode, (True, False))
+
+
+def load(environment: Mapping[str, str] | None = None, folder: Path | None = None) -> Settings:
+    """Read the environment (and `.env` below `folder`, which it wins over) and `billing.yml`.
+
+    Raises SettingsError with every fault that can be found at once.
+    """
+    base = folder or Path.cwd()
+    dotenv = {k: v for k, v in dotenv_values(base / ".env").items() if v is not None}
+    given = {**dotenv, **(os.environ if environment is None else environment)}
+    faults: list[str] = []
+    values = {setting.name: _value(setting, given, base, faults) for setting in SETTINGS}
+    config_path = base / values["BILLING_CONFIG"]
+    config = Config()
+    try:
+        config = read_config(config_path)
+    except SettingsError as error:
+        faults.extend(str(error).splitlines())
+    development = not any(name in given or f"{name}_FILE" in given for name in _DECLARES_SETUP)
+    if not development:
+        faults.extend(_missing_secrets(values, config))
+    addresses = tuple(
+        _address(text, faults) for text in values["BILLING_LISTEN_ADDRESS"].split(",")
+    )
+    for name, allowed in (
+        ("BILLING_LOG_FORMAT", ("auto", "console", "json")),
+        ("BILLING_LOG_LEVEL", ("debug", "info", "warning", "error")),
+    ):
+        if values[name] not in allowed:
+            faults.append(f"{name} is {values[name]!r}; use one of {', '.join(allowed)}.")
+    if not values["BILLING_TELEMETRY_PATH"].startswith("/"):
+        faults.append("BILLING_TELEMETRY_PATH must begin with a slash, as in /metrics.")
+    replica = values["BILLING_REPLICA"]
+    if not replica.replace("-", "").replace("_", "").replace(".", "").isalnum():
+        faults.append("BILLING_REPLICA may hold letters, digits, '-', '_' and '.', 1 at least.")
+    if faults:
+        raise SettingsError("\n".join(faults))
+    binaries = values["BILLING_POSTGRES_BIN"]
+    return Settings(
+        config=config,
+        config_path=config_path,
+        data_dir=(base / values["BILLING_DATA_DIR"]).absolute(),
+        database_url=Secret(values["DATABASE_URL"]),
+        admin_key=Secret(values["BILLING_ADMIN_KEY"]),
+        stripe_secret_key=Secret(values["STRIPE_SECRET_KEY"]),
+        stripe_webhook_secrets=_secrets(values["STRIPE_WEBHOOK_SECRET"]),
+        listen_addresses=addresses,
+        telemetry_path=values["BILLING_TELEMETRY_PATH"],
+        replica=replica,
+        postgres_binaries=Path(binaries) if binaries else None,
+        log_format=values["BILLING_LOG_FORMAT"],
+        log_level=values["BILLING_LOG_LEVEL"],
+        debug=values["DEBUG"],
+        development=development,
+    )
+
+
+def _value(setting: Setting, given: Mapping[str, str], base: Path, faults: list[str]) -> str:
+    name, file_name = setting.name, f"{setting.name}_FILE"
+    if setting.secret and file_name in given:
+        if name in given:
+            faults.append(f"{name} and {file_name} are both set; keep one of them.")
+        try:
+            return (base / given[file_name]).read_text().strip()
+        except OSError as error:
+            faults.append(f"{file_name}: {given[file_name]} can't be read: {error.strerror}.")
+            return ""
+    value = given.get(name, setting.default).strip()
+    if setting.secret and name in given and not value:
+        faults.append(f"{name} is set and empty; give it a value or unset it.")
+    return value or setting.default
+
+
+def _missing_secrets(values: Mapping[str, str], config: Config) -> list[str]:
+    faults = []
+    admin_key, webhook = values["BILLING_ADMIN_KEY"], values["STRIPE_WEBHOOK_SECRET"]
+    if not admin_key:
+        faults.append(
+            "BILLING_ADMIN_KEY is missing: nobody could send events. Set it, or "
+            "BILLING_ADMIN_KEY_FILE, to a random value (openssl rand -hex 32)."
+        )
+    elif len(admin_key) < 16:
+        faults.append("BILLING_ADMIN_KEY is shorter than 16 characters; openssl rand -hex 32.")
+    if config.stripe.webhooks and not webhook:
+        faults.append(
+            "STRIPE_WEBHOOK_SECRET is missing: Stripe's events could not be verified. Set it to "
+            "the endpoint's signing secret, or stripe.webhooks: false in billing.yml."
+        )
+    if webhook and not all(part.strip() for part in webhook.split(",")):
+        faults.append("STRIPE_WEBHOOK_SECRET has an empty part between its commas; remove it.")
+    return faults
+
+
+def _secrets(text: str) -> tuple[Secret, ...]:
+    return tuple(Secret(part.strip()) for part in text.split(",") if part.strip())
+
+
+def _address(text: str, faults: list[str]) -> tuple[str, int]:
+    host, _, port = text.strip().rpartition(":")
+    if not port.isdigit() or int(port) > 65535:
+        faults.append(f"BILLING_LISTEN_ADDRESS: {text!r} isn't HOST:PORT, as in 127.0.0.1:9568.")
+        return "127.0.0.1", 0
+    return host.strip("[]") or "0.0.0.0", int(port)  # noqa: S104 - ":9568" means every address
+
+
+def _mode_of_key(key: str) -> str:
+    kind = key.partition("_")[2]
+    return "live" if kind.startswith("live_") else "test" if kind.startswith("test_") else "both"

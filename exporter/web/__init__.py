@@ -1,0 +1,1 @@
+"""HTTP out: metrics, probes, pages, and errors as problems."""
