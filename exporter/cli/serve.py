@@ -78,9 +78,10 @@ def _run(
     sockets: list[socket.socket],
 ) -> None:
     host, port = sockets[0].getsockname()[:2]
+    _log.info("listening", address=f"{host}:{port}", replica=settings.replica)
 
     def announce() -> None:
-        _log.info("taking events", address=f"{host}:{port}", replica=settings.replica)
+        _log.info("taking events", address=f"{host}:{port}")
         if settings.development:
             click.echo(_first_steps(settings, f"http://{host}:{port}"))
             sys.stdout.flush()

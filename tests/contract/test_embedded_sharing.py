@@ -15,7 +15,6 @@ from exporter.ledger.embedded import EmbeddedServer
 from tests.support.postgres import (
     Opener,
     ask,
-    copy_data_dir,
     live_postmaster,
     postmaster_of,
     reachable_folder,
@@ -23,17 +22,9 @@ from tests.support.postgres import (
 
 
 @pytest.fixture(scope="module")
-def made_dir() -> Iterator[Path]:
-    """A data folder whose server is stopped."""
+def data_dir() -> Iterator[Path]:
+    """A folder that every test leaves with its server stopped."""
     with reachable_folder() as folder:
-        EmbeddedServer.open(folder / "data").close()
-        yield folder / "data"
-
-
-@pytest.fixture
-def data_dir(made_dir: Path) -> Iterator[Path]:
-    with reachable_folder() as folder:
-        copy_data_dir(made_dir, folder / "data")
         yield folder / "data"
 
 
@@ -105,6 +96,7 @@ def test_one_that_opens_while_the_last_leaves_gets_a_server(data_dir: Path) -> N
 
 
 def test_find_running_starts_and_makes_nothing(data_dir: Path) -> None:
+    EmbeddedServer.open(data_dir).close()
     absent = data_dir.with_name("absent")
     assert EmbeddedServer.find_running(absent) is None
     assert not absent.exists()
