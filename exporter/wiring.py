@@ -32,6 +32,7 @@ from exporter.ledger.highwater import Highwater
 from exporter.ledger.lease import Lease
 from exporter.ledger.writer import Writer
 from exporter.monitors.supervisor import Supervisor
+from exporter.monitors.ties import make_fetch, make_ties_monitor
 from exporter.monitors.upkeep import make_monitors
 from exporter.settings import Config, Secret, Settings
 from exporter.stripe_events.plans import PlanNames
@@ -87,9 +88,10 @@ class Exporter:
         self._pool = make_pool(database())
         self._supervisor = Supervisor(self._pool, lease.holder, self.health, self.writer.ready)
         key = AdminKey(keys.admin_key.reveal())
+        self._plans = _plan_names(config, catalogue)
         entries = StripeEntries(
             catalogue,
-            _plan_names(config, catalogue),
+            self._plans,
             settings.livemodes,
             config.stripe.accounts,
         )
@@ -165,8 +167,14 @@ class Exporter:
         await http
 
     async def _supervise_monitors(self) -> None:
-        config = self._settings.config
-        await self._supervisor.run(make_monitors(config.id_retention_days, self.health))
+        settings = self._settings
+        monitors = list(make_monitors(settings.config.id_retention_days, self.health))
+        if settings.stripe_secret_key:
+            key = settings.stripe_secret_key.reveal()
+            monitors.append(
+                make_ties_monitor(make_fetch(key, settings.stripe_api_base), self._plans)
+            )
+        await self._supervisor.run(monitors)
 
     async def _revive(self) -> None:
         """Start the embedded server again when it went away."""

@@ -37,6 +37,11 @@ SETTINGS: tuple[Setting, ...] = (
         "Folder of PostgreSQL's programs for the embedded server; else the wheel's.",
     ),
     Setting("BILLING_REPLICA", "main", "Stable name of this replica; its counters go by it."),
+    Setting(
+        "BILLING_STRIPE_API_BASE",
+        "",
+        "Address of Stripe's API, for a proxy or a test; Stripe's own by default.",
+    ),
     Setting("BILLING_TELEMETRY_PATH", "/metrics", "Path of the metrics (`--web.telemetry-path`)."),
     Setting("DATABASE_URL", "", "PostgreSQL 15 or newer; without it an embedded one.", True),
     Setting("DEBUG", "", "`billing:*` or `billing:COMPONENT`: debug logs of these components."),
@@ -88,6 +93,7 @@ class Settings:
     database_url: Secret
     admin_key: Secret
     stripe_secret_key: Secret
+    stripe_api_base: str
     stripe_webhook_secrets: tuple[Secret, ...]
     listen_addresses: tuple[tuple[str, int], ...]
     telemetry_path: str
@@ -148,6 +154,7 @@ def load(environment: Mapping[str, str] | None = None, folder: Path | None = Non
         database_url=Secret(values["DATABASE_URL"]),
         admin_key=Secret(values["BILLING_ADMIN_KEY"]),
         stripe_secret_key=Secret(values["STRIPE_SECRET_KEY"]),
+        stripe_api_base=values["BILLING_STRIPE_API_BASE"],
         stripe_webhook_secrets=_secrets(values["STRIPE_WEBHOOK_SECRET"]),
         listen_addresses=addresses,
         telemetry_path=values["BILLING_TELEMETRY_PATH"],

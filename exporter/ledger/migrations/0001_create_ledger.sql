@@ -144,3 +144,15 @@ CREATE TABLE shared.subscriptions (
     PRIMARY KEY (scope, subscription_id)
 );
 CREATE INDEX subscriptions_tied ON shared.subscriptions (scope, subscription_id) WHERE tied;
+
+-- People who look into the ledger: everything but bodies, which hold personal data.
+DO $$
+BEGIN
+    IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'billing_operator') THEN
+        GRANT USAGE ON SCHEMA ledger, shared TO billing_operator;
+        GRANT SELECT ON ALL TABLES IN SCHEMA ledger, shared TO billing_operator;
+        REVOKE SELECT ON ledger.contents, ledger.stripe_bodies, ledger.dead_letters
+        FROM billing_operator;
+    END IF;
+END
+$$;

@@ -105,3 +105,18 @@ WHERE number = %(number)s AND replayed_at IS NULL;
 -- name: mark_replayed
 UPDATE ledger.dead_letters SET replayed_at = now()
 WHERE number = %(number)s AND replayed_at IS NULL;
+
+-- name: read_ties
+SELECT scope, subscription_id, event_id, livemode FROM shared.subscriptions
+WHERE tied ORDER BY scope, subscription_id LIMIT %(rows)s;
+
+-- name: resolve_tie
+UPDATE shared.subscriptions SET
+    status = %(status)s,
+    plan = %(plan)s,
+    period_start = to_timestamp(%(period_start)s::float8),
+    period_end = to_timestamp(%(period_end)s::float8),
+    terminal = %(terminal)s,
+    tied = false,
+    changed_at = now()
+WHERE scope = %(scope)s AND subscription_id = %(subscription_id)s AND event_id = %(event_id)s;
