@@ -5,7 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import psycopg
 from dotenv import dotenv_values
+from psycopg.conninfo import conninfo_to_dict
 
 from exporter.settings.billing_yml import Config, SettingsError, read_config
 
@@ -141,6 +143,8 @@ def load(environment: Mapping[str, str] | None = None, folder: Path | None = Non
             faults.append(f"{name} is {values[name]!r}; use one of {', '.join(allowed)}.")
     if not values["BILLING_TELEMETRY_PATH"].startswith("/"):
         faults.append("BILLING_TELEMETRY_PATH must begin with a slash, as in /metrics.")
+    if not _is_conninfo(values["DATABASE_URL"]):
+        faults.append("DATABASE_URL isn't a connection string, as in postgresql://user@host/name.")
     replica = values["BILLING_REPLICA"]
     if not replica.replace("-", "").replace("_", "").replace(".", "").isalnum():
         faults.append("BILLING_REPLICA may hold letters, digits, '-', '_' and '.', 1 at least.")
@@ -201,6 +205,15 @@ def _missing_secrets(values: Mapping[str, str], config: Config) -> list[str]:
     if webhook and not all(part.strip() for part in webhook.split(",")):
         faults.append("STRIPE_WEBHOOK_SECRET has an empty part between its commas; remove it.")
     return faults
+
+
+def _is_conninfo(text: str) -> bool:
+    """Whether PostgreSQL's client library can read it; its own error would quote the password."""
+    try:
+        conninfo_to_dict(text)
+    except psycopg.ProgrammingError:
+        return False
+    return True
 
 
 def _secrets(text: str) -> tuple[Secret, ...]:

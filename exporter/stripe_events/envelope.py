@@ -68,11 +68,11 @@ def _name(body: dict[str, Any], field: str) -> str:
 
 def _seconds(created: Any) -> float:
     """Unix seconds of an integer, or of the ISO 8601 string that thin events have."""
+    seconds: float | None = whole(created)
     if isinstance(created, str):
         try:
             moment = datetime.fromisoformat(created)
-            return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
-        except (ValueError, OverflowError):
+        except ValueError:
             return 0.0
-    seconds = whole(created)
+        seconds = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
     return float(seconds) if seconds and 0 < seconds < _YEAR_10000_SECONDS else 0.0

@@ -9,8 +9,18 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from exporter.errors import MethodNotAllowed, NotFound
-from exporter.web.problems import App, Problems, Receive, Send
+from exporter.errors import MethodNotAllowed, NotFound, Problem
+from exporter.web.problems import (
+    INTERNAL_FAULT,
+    MEDIA_TYPE,
+    App,
+    Problems,
+    Receive,
+    Send,
+    encode_document,
+)
+
+METHOD_NOT_ALLOWED = 405
 
 
 class Front:
@@ -35,18 +45,31 @@ class Front:
         await route(scope, receive, send)
 
 
-async def _not_found(request: Request, _: Exception) -> Response:
-    raise NotFound(
-        f"Nothing is served at {request.url.path[:200]!r}.", "The page at / lists the paths."
+async def _told(request: Request, error: Exception) -> Response:
+    """Problems, and what Starlette's own routing raises, as problems."""
+    problem = error if isinstance(error, Problem) else _of_routing(request, error)
+    return Response(
+        encode_document(problem, request.url.path),
+        problem.status,
+        {"content-type": MEDIA_TYPE, **problem.headers},
     )
 
 
-async def _method_not_allowed(request: Request, error: Exception) -> Response:
-    headers = error.headers if isinstance(error, HTTPException) else None
-    raise MethodNotAllowed(
-        f"{request.method[:20]} isn't served at this path.",
-        f"Use {dict(headers or {}).get('Allow', 'GET')}.",
-        headers=headers,
+async def _fault(request: Request, _: Exception) -> Response:
+    """A fault of ours, told without a word of what it was; Problems logs it."""
+    return await _told(request, INTERNAL_FAULT)
+
+
+def _of_routing(request: Request, error: Exception) -> Problem:
+    if isinstance(error, HTTPException) and error.status_code == METHOD_NOT_ALLOWED:
+        allowed = dict(error.headers or {}).get("Allow", "GET")
+        return MethodNotAllowed(
+            f"{request.method[:20]} isn't served at this path.",
+            f"Use {allowed}.",
+            headers={"Allow": allowed},
+        )
+    return NotFound(
+        f"Nothing is served at {request.url.path[:200]!r}.", "The page at / lists the paths."
     )
 
 
@@ -54,6 +77,6 @@ def make_app(ingest: dict[str, App], routes: Sequence[BaseRoute]) -> App:
     """The whole ASGI application: `ingest` by path, and Starlette's `routes`."""
     pages = Starlette(
         routes=routes,
-        exception_handlers={404: _not_found, 405: _method_not_allowed},
+        exception_handlers={Problem: _told, HTTPException: _told, Exception: _fault},
     )
     return Problems(Front(ingest, pages))

@@ -13,12 +13,14 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
 
+MEDIA_TYPE = "application/problem+json"
+INTERNAL_FAULT = Problem("The exporter failed.", "Look at its log; send the request again.")
 _encode = msgspec.json.Encoder().encode
 _log = structlog.get_logger(component="web")
 
 
-def to_document(problem: Problem, path: str) -> dict[str, Any]:
-    """The problem as its JSON object."""
+def encode_document(problem: Problem, path: str) -> bytes:
+    """The problem as its JSON document."""
     document: dict[str, Any] = {
         "type": f"urn:billing-exporter:problem:{problem.slug}",
         "title": problem.title,
@@ -29,7 +31,7 @@ def to_document(problem: Problem, path: str) -> dict[str, Any]:
     }
     if problem.errors:
         document["errors"] = problem.errors
-    return document
+    return _encode(document)
 
 
 class Problems:
@@ -60,14 +62,13 @@ class Problems:
         except Exception:  # noqa: BLE001 - every fault must end in an answer
             _log.exception("a request failed", path=scope["path"])
             if not started:
-                fault = Problem("The exporter failed.", "Look at its log; send the request again.")
-                await _answer(send, fault, scope["path"])
+                await _answer(send, INTERNAL_FAULT, scope["path"])
 
 
 async def _answer(send: Send, problem: Problem, path: str) -> None:
-    body = _encode(to_document(problem, path))
+    body = encode_document(problem, path)
     headers = {
-        "content-type": "application/problem+json",
+        "content-type": MEDIA_TYPE,
         "content-length": str(len(body)),
         **{name.lower(): value for name, value in problem.headers.items()},
     }
