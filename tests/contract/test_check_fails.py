@@ -102,7 +102,7 @@ FAULTS = {
     "a test that sleeps": Fault(
         "ruff check",
         "tests/contract/test_project.py",
-        append("import time\n\ntime.sleep(1)"),
+        append("from time import sleep\n\nsleep(1)"),
         "TID251",
     ),
     "code out of form": Fault(
@@ -156,7 +156,10 @@ def test_the_tree_as_it_is_passes(commands: list[str], tree: Path) -> None:
 def test_a_fault_is_noticed(fault: Fault, commands: list[str], tree: Path) -> None:
     (command,) = [line for line in commands if line.startswith(fault.command)]
     path = tree / fault.path
-    path.write_text(fault.change(path.read_text() if path.exists() else ""))
+    before = path.read_text() if path.exists() else ""
+    after = fault.change(before)
+    assert after != before, f"{fault.path} no longer has what the fault would change"
+    path.write_text(after)
     answer = run(command, tree)
     assert answer.returncode != 0
     assert fault.says in " ".join(answer.stdout.split())

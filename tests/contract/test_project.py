@@ -15,6 +15,7 @@ from packaging.utils import canonicalize_name
 import bundle
 import docs_tables
 import exporter
+from exporter.settings import read_config
 from tests.support.tree import PROJECT, project_files
 
 LONGEST_FILE_LINES = 300
@@ -126,6 +127,14 @@ def test_a_document_names_only_make_targets_and_files_that_exist(name: str) -> N
     links = re.findall(r"\]\((?!https?:|#)([^)#]+)", text)
     paths = re.findall(r"`((?:exporter|tests|docs|tools)/[\w./]+)`", text)
     assert [path for path in [*links, *paths] if not (PROJECT / path).exists()] == []
+
+
+def test_the_configuration_that_the_readme_shows_is_good(tmp_path: Path) -> None:
+    readme = (PROJECT / "README.md").read_text(encoding="utf-8")
+    (shown,) = re.findall(r"```yaml\n(namespace:.*?)```", readme, re.DOTALL)
+    file = tmp_path / "billing.yml"
+    file.write_text(shown)
+    assert read_config(file).namespace == "acme"
 
 
 def test_every_dependency_is_pinned_and_installed_as_pinned() -> None:
