@@ -1,5 +1,8 @@
 """Connections to the ledger's PostgreSQL: short timeouts, and nothing kept in a session."""
 
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 import psycopg
@@ -33,14 +36,32 @@ async def connect(conninfo: str) -> Connection:
     )
 
 
-def make_pool(conninfo: str) -> AsyncConnectionPool[Connection]:
-    """A small pool for everything but the writer; a broken connection is noticed on taking it."""
+@asynccontextmanager
+async def answering_within(connection: Connection, seconds: float) -> AsyncIterator[None]:
+    """Give a server that keeps its connections but says nothing up for lost: the connection is
+    closed, and psycopg.OperationalError raised.
+    """
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError:
+        await connection.close()
+        raise psycopg.OperationalError(f"the server did not answer in {seconds:g} s") from None
+
+
+def make_pool(conninfo: str | Callable[[], str]) -> AsyncConnectionPool[Connection]:
+    """A small pool for everything but the writer; a broken connection is noticed on taking it.
+
+    A callable `conninfo` is asked for every new connection, as an embedded server's port may
+    change.
+    """
     return AsyncConnectionPool(
-        describe(conninfo),
+        lambda: describe(conninfo() if callable(conninfo) else conninfo),
         min_size=1,
         max_size=4,
         timeout=5,
-        reconnect_timeout=30,
+        # It doubles the time between its attempts up to this, and so returns that late.
+        reconnect_timeout=4,
         check=AsyncConnectionPool.check_connection,
         kwargs={"autocommit": True, "prepare_threshold": _PREPARE_THRESHOLD},
         open=False,

@@ -12,12 +12,12 @@ import psycopg
 
 from exporter.errors import EmbeddedServerError
 from exporter.ledger import roles
-from exporter.ledger.cluster import stop_postgres
 from exporter.ledger.launcher import Launcher, Served
 from exporter.ledger.locks import FileLock
 from exporter.ledger.place import find_place, make_data_folder
 from exporter.ledger.ports import HOST
 from exporter.ledger.probe import answers
+from exporter.ledger.processes import stop_postgres
 
 TURN_TIMEOUT_SECONDS = 60.0
 

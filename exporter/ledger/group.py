@@ -1,7 +1,9 @@
 """One group: the submissions that one transaction commits together."""
 
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 
 from exporter.catalogue.model import Increment
 from exporter.ledger import stored_series
@@ -22,8 +24,8 @@ class LeaseLost(Exception):
 class Group:
     """Submissions on their way into the ledger.
 
-    `increments`, `outcomes` and `group_no` are known once the ids were claimed, before COMMIT
-    is sent: if its answer is lost they can still be applied.
+    `increments`, `epoch` and `group_no` are known before COMMIT is sent, which is when `claimed`
+    is set: if COMMIT's answer is lost, they can still be applied.
     """
 
     submissions: list[Submission]
@@ -31,8 +33,9 @@ class Group:
     epoch: int = 0
     claimed: bool = False
     increments: list[Increment] = field(default_factory=list)
-    outcomes: dict[Key, Outcome] = field(default_factory=dict)
     collapsed: int = 0
+    _new: set[Key] = field(default_factory=set)
+    _digests: dict[Key, int] = field(default_factory=dict)
 
     async def commit(
         self,
@@ -44,42 +47,47 @@ class Group:
     ) -> None:
         """Run the group's transaction. Raises LeaseLost, or what psycopg raises; then nothing
         was committed unless `claimed` is set and the connection was lost.
+
+        Tables are written in one order everywhere: the lease, ids, once keys, dead letters,
+        contents, increments, subscriptions; and the rows of each by primary key.
         """
         self.claimed = False
         entries = self._unique_entries()
-        once = sorted({(e.source, e.scope, k) for e in entries.values() for k, _ in e.once})
-        ordered = [entries[key] for key in sorted(entries)]
-        async with connection.pipeline() as pipeline:
-            await connection.execute(b"BEGIN")
-            await connection.execute(GROUP["set_limits"])
-            lease = await connection.execute(
-                GROUP["raise_group"],
-                {"replica": replica, "holder": holder, "lease_seconds": lease_seconds},
-            )
-            ids = await connection.execute(
-                GROUP["claim_ids"],
-                (
-                    [e.source for e in ordered],
-                    [e.scope for e in ordered],
-                    [e.id for e in ordered],
-                    [e.digest for e in ordered],
-                ),
-            )
-            keys = None
-            if once:
-                keys = await connection.execute(GROUP["claim_once_keys"], _columns(once, 3))
-            await pipeline.sync()
-            row = await lease.fetchone()
-            new_ids: set[Key] = {(a, b, c) for a, b, c in await ids.fetchall()}
-            new_keys: set[Key] = {(a, b, c) for a, b, c in await keys.fetchall()} if keys else set()
-        if row is None:
-            raise LeaseLost
-        self.group_no, self.epoch = row
-        fresh = [entry for key, entry in entries.items() if key in new_ids]
-        letters = [s.dead_letter for s in self.submissions if s.dead_letter]
-        new_letters = [letter for letter in letters if await _keep(connection, letter)]
-        self._account(fresh, new_keys, new_letters, totals)
-        await self._write(connection, replica, entries, fresh, new_ids)
+        lease = {"replica": replica, "holder": holder, "lease_seconds": lease_seconds}
+        await self._claim_ids(connection, lease, entries)
+        fresh = [entry for key, entry in entries.items() if key in self._new]
+        found = [increment for entry in fresh for increment in entry.increments]
+        found += await self._claim_once_keys(connection, fresh)
+        found += await self._keep_dead_letters(connection)
+        await self._read_digests(connection, entries)
+        admitted, self.collapsed = totals.admit(found)
+        self.increments = merge(admitted)
+        await self._write(connection, replica, fresh)
+        self.claimed = True
+        await connection.execute(b"COMMIT")
+
+    def answer(self) -> list[tuple[Entry | None, Outcome]]:
+        """Tell every submission what became of its entries; returns all that was told, a dead
+        letter without an entry.
+        """
+        counted: set[Key] = set()
+        told: list[tuple[Entry | None, Outcome]] = []
+        for submission in self.submissions:
+            outcomes: list[tuple[Entry | None, Outcome]] = []
+            for entry in submission.entries:
+                if entry.key in self._new and entry.key not in counted:
+                    counted.add(entry.key)
+                    outcomes.append((entry, Outcome.NEW))
+                elif self._digests.get(entry.key, entry.digest) == entry.digest:
+                    outcomes.append((entry, Outcome.DUPLICATE))
+                else:
+                    outcomes.append((entry, Outcome.CONFLICT))
+            if submission.dead_letter:
+                outcomes.append((None, Outcome.DEAD_LETTER))
+            told.extend(outcomes)
+            if not submission.answer.done():
+                submission.answer.set_result([outcome for _, outcome in outcomes])
+        return told
 
     def _unique_entries(self) -> dict[Key, Entry]:
         unique: dict[Key, Entry] = {}
@@ -88,39 +96,76 @@ class Group:
                 unique.setdefault(entry.key, entry)
         return unique
 
-    def _account(
-        self, fresh: list[Entry], new_keys: set[Key], letters: list[DeadLetter], totals: Totals
+    async def _claim_ids(
+        self, connection: Connection, lease: dict[str, object], entries: dict[Key, Entry]
     ) -> None:
+        """Begin, raise the lease's group_no, and find out which ids are new."""
+        rows = [(*key, entries[key].digest) for key in sorted(entries)]
+        async with connection.pipeline() as pipeline:
+            await connection.execute(b"BEGIN")
+            await connection.execute(GROUP["set_limits"])
+            raised = await connection.execute(GROUP["raise_group"], lease)
+            claimed = await connection.execute(GROUP["claim_ids"], _columns(rows, 4))
+            await pipeline.sync()
+            row = await raised.fetchone()
+            self._new = {(source, scope, id_) for source, scope, id_ in await claimed.fetchall()}
+        if row is None:
+            raise LeaseLost
+        self.group_no, self.epoch = row
+
+    async def _claim_once_keys(self, connection: Connection, fresh: list[Entry]) -> list[Increment]:
+        """What counts only with the first event that has the key. Keys of events that don't count
+        are not claimed: a later event may still have to.
+        """
+        keys = sorted({(e.source, e.scope, key) for e in fresh for key, _ in e.once})
+        if not keys:
+            return []
+        cursor = await connection.execute(GROUP["claim_once_keys"], _columns(keys, 3))
+        unclaimed = {(source, scope, key) for source, scope, key in await cursor.fetchall()}
         found: list[Increment] = []
         for entry in fresh:
-            found.extend(entry.increments)
             for key, increments in entry.once:
                 identity = (entry.source, entry.scope, key)
-                if identity in new_keys:
-                    new_keys.discard(identity)
+                if identity in unclaimed:
+                    unclaimed.remove(identity)
                     found.extend(increments)
-        for letter in letters:
-            found.extend(letter.increments)
-        admitted, self.collapsed = totals.admit(found)
-        self.increments = merge(admitted)
+        return found
 
-    async def _write(
-        self,
-        connection: Connection,
-        replica: str,
-        entries: dict[Key, Entry],
-        fresh: list[Entry],
-        new_ids: set[Key],
-    ) -> None:
-        known = sorted(entries.keys() - new_ids)
+    async def _keep_dead_letters(self, connection: Connection) -> list[Increment]:
+        """What the letters add that weren't there yet."""
+        letters: dict[tuple[str, str], DeadLetter] = {}
+        for submission in self.submissions:
+            if letter := submission.dead_letter:
+                letters.setdefault((letter.scope, letter.id), letter)
+        if not letters:
+            return []
+        rows = [
+            (*key, letter.event_type, letter.reason, letter.body)
+            for key, letter in sorted(letters.items(), key=itemgetter(0))
+        ]
+        cursor = await connection.execute(GROUP["keep_dead_letters"], _columns(rows, 5))
+        return [
+            increment
+            for scope, id_ in await cursor.fetchall()
+            for increment in letters[scope, id_].increments
+        ]
+
+    async def _read_digests(self, connection: Connection, entries: dict[Key, Entry]) -> None:
+        """Which content the ledger has under each id."""
+        self._digests = {key: entries[key].digest for key in self._new}
+        known = sorted(entries.keys() - self._new)
+        if known:
+            cursor = await connection.execute(GROUP["read_digests"], _columns(known, 3))
+            for source, scope, id_, digest in await cursor.fetchall():
+                self._digests[source, scope, id_] = digest
+
+    async def _write(self, connection: Connection, replica: str, fresh: list[Entry]) -> None:
+        """All that follows from the new events."""
         telemetry = [e.content for e in fresh if e.source == "app"]
         bodies = sorted((e.scope, e.id, e.content) for e in fresh if e.source == "stripe")
         states = [(e.scope, e.subscription) for e in fresh if e.subscription]
         place = (replica, self.epoch, self.group_no)
         async with connection.pipeline() as pipeline:
-            digests = None
-            if known:
-                digests = await connection.execute(GROUP["read_digests"], _columns(known, 3))
             if telemetry:
                 packed = zlib.compress(b"\n".join(telemetry), 1)
                 await connection.execute(GROUP["keep_contents"], (*place, packed))
@@ -130,56 +175,11 @@ class Group:
                 encoded = stored_series.encode(self.increments)
                 await connection.execute(GROUP["append_increments"], (*place, encoded.decode()))
             if states:
-                await connection.execute(GROUP["mark_ties"], tie_columns(states))
                 await connection.execute(GROUP["apply_subscriptions"], subscription_columns(states))
+                await connection.execute(GROUP["mark_ties"], tie_columns(states))
             await pipeline.sync()
-            stored: dict[Key, int] = {}
-            if digests is not None:
-                stored = {(a, b, c): digest for a, b, c, digest in await digests.fetchall()}
-        self._judge(entries, new_ids, stored)
-        self.claimed = True
-        await connection.execute(b"COMMIT")
-
-    def _judge(self, entries: dict[Key, Entry], new_ids: set[Key], stored: dict[Key, int]) -> None:
-        for key, entry in entries.items():
-            if key in new_ids:
-                self.outcomes[key] = Outcome.NEW
-            elif stored.get(key, entry.digest) == entry.digest:
-                self.outcomes[key] = Outcome.DUPLICATE
-            else:
-                self.outcomes[key] = Outcome.CONFLICT
-
-    def answer(self) -> list[Outcome]:
-        """Tell every submission what became of its entries; returns all outcomes told."""
-        first_told: dict[Key, Entry] = {}
-        told: list[Outcome] = []
-        for submission in self.submissions:
-            outcomes: list[Outcome] = []
-            for entry in submission.entries:
-                kept = first_told.setdefault(entry.key, entry)
-                if kept is entry:
-                    outcomes.append(self.outcomes[entry.key])
-                else:
-                    same = kept.digest == entry.digest
-                    outcomes.append(Outcome.DUPLICATE if same else Outcome.CONFLICT)
-            if submission.dead_letter:
-                outcomes.append(Outcome.DEAD_LETTER)
-            told.extend(outcomes)
-            if not submission.answer.done():
-                submission.answer.set_result(outcomes)
-        return told
 
 
-async def _keep(connection: Connection, letter: DeadLetter) -> bool:
-    cursor = await connection.execute(
-        GROUP["keep_dead_letter"],
-        (letter.scope, letter.id, letter.event_type, letter.reason, letter.body),
-    )
-    return await cursor.fetchone() is not None
-
-
-def _columns(
-    rows: list[Key] | list[tuple[str, str, bytes]], width: int
-) -> tuple[list[object], ...]:
+def _columns(rows: Sequence[tuple[object, ...]], width: int) -> tuple[list[object], ...]:
     """Rows as columns, for unnest."""
     return tuple([row[i] for row in rows] for i in range(width))

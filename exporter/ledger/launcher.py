@@ -8,8 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import psycopg
+
 from exporter.errors import EmbeddedServerError
-from exporter.ledger import cluster, roles
+from exporter.ledger import cluster, processes, roles
 from exporter.ledger.binaries import Binaries, choose_binaries
 from exporter.ledger.locks import polls
 from exporter.ledger.place import Place, Record, reachable_binaries
@@ -52,7 +54,7 @@ class Launcher:
 
     def adopt(self) -> Served | None:
         """The server that runs, once it answers; None if none runs."""
-        if not cluster.is_served(self._place):
+        if not processes.is_served(self._place):
             return None
         recorded = Record.read(self._folder).port
         if recorded:
@@ -93,9 +95,9 @@ class Launcher:
 
     def _run(self, binaries: Binaries, port: int) -> Served | None:
         """Start the server at the port; None if something else took that first."""
-        lock = cluster.server_lock(self._place)
+        lock = processes.server_lock(self._place)
         try:
-            cluster.clear_remains(self._place, lock)
+            processes.clear_remains(self._place, lock)
             log_start_bytes = cluster.log_size_bytes(self._place)
             process = cluster.spawn_postgres(self._place, binaries, port, lock)
         finally:
@@ -107,7 +109,7 @@ class Launcher:
                 return served
         except BaseException:
             process.send_signal(signal.SIGINT)
-            cluster.stop_postgres(self._place)
+            processes.stop_postgres(self._place)
             raise
         if not is_free(port):
             return None
@@ -134,7 +136,7 @@ class Launcher:
                     break
             except ForeignServerError as error:
                 reason = str(error)
-                postmaster = cluster.find_postmaster(self._place)
+                postmaster = processes.find_postmaster(self._place)
                 if time.monotonic() > silent_until or (postmaster and postmaster.ready):
                     break
         raise EmbeddedServerError(
@@ -146,8 +148,13 @@ class Launcher:
     def _take(self, port: int) -> Served:
         """Make the server at the port complete; NoServerError or ForeignServerError if not ours."""
         with contextlib.closing(connect_to_cluster(self._place, self._folder, port)) as connection:
-            roles.prepare_roles(connection, self._folder)
             number = connection.info.server_version
+            try:
+                roles.prepare_roles(connection, self._folder)
+            except psycopg.OperationalError as error:
+                if connection.broken:
+                    raise NoServerError(str(error).strip()) from error
+                raise
         inside = self._place.folder.is_relative_to(self._folder)
         record = Record(port, None if inside else self._place.folder)
         if record != Record.read(self._folder):
@@ -155,5 +162,5 @@ class Launcher:
         return Served(port, f"{number // 10000}.{number % 10000}")
 
     def _postmaster_port(self) -> int | None:
-        postmaster = cluster.find_postmaster(self._place)
+        postmaster = processes.find_postmaster(self._place)
         return postmaster.port if postmaster else None

@@ -72,12 +72,8 @@ class Lease:
         self.ledger_id = str(identity[0]) if identity else ""
         await self._begin_epoch_if_behind(connection)
 
-    async def load(
-        self, connection: Connection, totals: Totals, catalogue: Catalogue
-    ) -> list[dict[str, Any]]:
-        """Fill `totals` with what the ledger holds for this replica; returns the stored series
-        that no longer fit the catalogue.
-        """
+    async def load(self, connection: Connection, totals: Totals, catalogue: Catalogue) -> None:
+        """Fill `totals` with what the ledger holds for this replica and fits the catalogue."""
         cursor = await connection.execute(
             LEASE["read_totals"], {"replica": self.replica, "epoch": self.epoch}
         )
@@ -85,7 +81,13 @@ class Lease:
         totals.clear()
         totals.add(fitting)
         self.remember()
-        return strangers
+        _log.info(
+            "totals loaded",
+            replica=self.replica,
+            group_no=self.group_no,
+            series=len(fitting),
+            series_left_out=len(strangers),
+        )
 
     async def recover(self, connection: Connection, expected_group_no: int) -> bool:
         """After a lost connection: whether the group `expected_group_no` was committed.
@@ -99,17 +101,25 @@ class Lease:
             raise LeaseLost
         return bool(row[1] >= expected_group_no)
 
-    async def check_behind(self, connection: Connection) -> bool:
-        """Whether the ledger lost groups that this replica knew (a restore, a failover that
-        lost commits); then a new epoch has begun, whose totals start at 0.
+    async def resume(self, connection: Connection) -> bool:
+        """Renew the lease on a new connection. True if the ledger lost groups that this replica
+        knew (a restore, a failover that lost commits): a new epoch has begun, whose totals start
+        at 0. Raises LeaseLost.
+
+        That it writes shows that the server isn't a standby.
         """
-        row = await _row(connection, "read_lease", self._parameters)
-        if row is None or str(row[0]) != self.holder:
+        row = await _row(connection, "renew_lease", self._parameters)
+        if row is None:
             raise LeaseLost
-        if row[3] >= self.group_no:
-            return False
-        await self._begin_epoch(connection, self.group_no)
-        return True
+        group_no, epoch = row
+        if group_no < self.group_no:
+            await self._begin_epoch(connection, self.group_no, found_group_no=group_no)
+            return True
+        # The epoch was begun before, and the answer lost.
+        begun = bool(epoch != self.epoch)
+        if begun:
+            self.group_no, self.epoch = group_no, epoch
+        return begun
 
     async def renew(self, connection: Connection) -> None:
         """Say that this process is alive. Raises LeaseLost."""
@@ -127,9 +137,11 @@ class Lease:
     async def _begin_epoch_if_behind(self, connection: Connection) -> None:
         known = self.highwater.read()
         if known and known.ledger_id == self.ledger_id and known.group_no > self.group_no:
-            await self._begin_epoch(connection, known.group_no)
+            await self._begin_epoch(connection, known.group_no, found_group_no=self.group_no)
 
-    async def _begin_epoch(self, connection: Connection, known_group_no: int) -> None:
+    async def _begin_epoch(
+        self, connection: Connection, known_group_no: int, found_group_no: int
+    ) -> None:
         row = await _row(
             connection, "begin_epoch", {**self._parameters, "group_no": known_group_no}
         )
@@ -139,7 +151,7 @@ class Lease:
             "the ledger is behind what this replica knew: counters start again at 0",
             replica=self.replica,
             known_group_no=known_group_no,
-            found_group_no=self.group_no,
+            found_group_no=found_group_no,
         )
         self.group_no, self.epoch = row
 

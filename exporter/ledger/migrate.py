@@ -4,6 +4,7 @@ import hashlib
 import re
 from dataclasses import dataclass
 from importlib.resources import files
+from typing import Any
 
 import psycopg
 
@@ -25,14 +26,19 @@ class Migration:
     checksum: str
 
 
+def make_migration(number: int, name: str, sql: str) -> Migration:
+    """A migration with its checksum."""
+    return Migration(number, name, sql, hashlib.sha256(sql.encode()).hexdigest())
+
+
 def read_migrations() -> list[Migration]:
     """The migrations of this version, in order."""
-    found = []
-    for path in files("exporter.ledger").joinpath("migrations").iterdir():
-        if match := _NAME.fullmatch(path.name):
-            sql = path.read_text(encoding="utf-8")
-            checksum = hashlib.sha256(sql.encode()).hexdigest()
-            found.append(Migration(int(match[1]), match[2], sql, checksum))
+    folder = files("exporter.ledger").joinpath("migrations")
+    found = [
+        make_migration(int(match[1]), match[2], path.read_text(encoding="utf-8"))
+        for path in folder.iterdir()
+        if (match := _NAME.fullmatch(path.name))
+    ]
     return sorted(found, key=lambda migration: migration.number)
 
 
@@ -43,32 +49,33 @@ def migrate(conninfo: str, migrations: list[Migration] | None = None) -> list[Mi
     database is newer than this version, or when the server is older than PostgreSQL 15.
     """
     wanted = read_migrations() if migrations is None else migrations
-    with psycopg.connect(describe(conninfo)) as connection, connection.cursor() as cursor:
-        if connection.info.server_version < MINIMUM_SERVER_VERSION:
-            raise MigrationError(
-                f"The server is PostgreSQL {connection.info.server_version // 10000}; "
-                "15 or newer is needed. Point DATABASE_URL to one."
-            )
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK_KEY,))
-        cursor.execute("CREATE SCHEMA IF NOT EXISTS ledger")
-        cursor.execute(
-            "CREATE TABLE IF NOT EXISTS ledger.migrations (number integer PRIMARY KEY, "
-            "name text NOT NULL, checksum text NOT NULL, run_at timestamptz NOT NULL DEFAULT now())"
-        )
-        cursor.execute("SELECT number, name, checksum FROM ledger.migrations ORDER BY number")
-        done = {number: (name, checksum) for number, name, checksum in cursor.fetchall()}
-        _check(done, wanted)
-        missing = [migration for migration in wanted if migration.number not in done]
+    with psycopg.connect(describe(conninfo)) as connection:
+        check_server_version(connection.info.server_version)
+        connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK_KEY,))
+        missing = find_missing(_read_done(connection), wanted)
         for migration in missing:
-            cursor.execute(migration.sql.encode())
-            cursor.execute(
+            connection.execute(migration.sql.encode())
+            connection.execute(
                 "INSERT INTO ledger.migrations (number, name, checksum) VALUES (%s, %s, %s)",
                 (migration.number, migration.name, migration.checksum),
             )
     return missing
 
 
-def _check(done: dict[int, tuple[str, str]], wanted: list[Migration]) -> None:
+def check_server_version(version: int) -> None:
+    """Raises MigrationError for a server older than PostgreSQL 15; `version` is libpq's number."""
+    if version < MINIMUM_SERVER_VERSION:
+        raise MigrationError(
+            f"The server is PostgreSQL {version // 10000}; 15 or newer is needed. Point "
+            "DATABASE_URL to one."
+        )
+
+
+def find_missing(done: dict[int, tuple[str, str]], wanted: list[Migration]) -> list[Migration]:
+    """Those of `wanted` that are yet to run; `done` gives name and checksum by number.
+
+    Raises MigrationError when the two can't be of one line.
+    """
     known = {migration.number: migration for migration in wanted}
     for number, (name, checksum) in done.items():
         if number not in known:
@@ -81,3 +88,25 @@ def _check(done: dict[int, tuple[str, str]], wanted: list[Migration]) -> None:
                 f"Migration {number:04d} ({name}) was run with another text. A migration that was "
                 "run is never changed: restore its file and add a new one."
             )
+    missing = [migration for migration in wanted if migration.number not in done]
+    for migration in missing:
+        if done and migration.number < max(done):
+            raise MigrationError(
+                f"Migration {migration.number:04d} ({migration.name}) comes before "
+                f"{max(done):04d}, which was run already. Give it the next number."
+            )
+    return missing
+
+
+def _read_done(connection: psycopg.Connection[Any]) -> dict[int, tuple[str, str]]:
+    """Name and checksum of what was run, by number; makes the table of it if need be."""
+    row = connection.execute("SELECT to_regclass('ledger.migrations') IS NULL").fetchone()
+    if row and row[0]:
+        # Asked first: a role that may not create schemas can still use one that is there.
+        connection.execute("CREATE SCHEMA IF NOT EXISTS ledger")
+        connection.execute(
+            "CREATE TABLE ledger.migrations (number integer PRIMARY KEY, name text NOT NULL, "
+            "checksum text NOT NULL, run_at timestamptz NOT NULL DEFAULT now())"
+        )
+    cursor = connection.execute("SELECT number, name, checksum FROM ledger.migrations")
+    return {number: (name, checksum) for number, name, checksum in cursor.fetchall()}

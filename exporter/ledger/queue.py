@@ -39,8 +39,12 @@ class Queue:
         self.size_bytes += submission.size_bytes
         self._filled.set()
 
+    def wake(self) -> None:
+        """End a wait although nothing may be there."""
+        self._filled.set()
+
     async def wait(self, timeout_seconds: float) -> bool:
-        """Wait until something is there; False when the time passed."""
+        """Wait until something is there or somebody wakes us; False when the time passed."""
         try:
             async with asyncio.timeout(timeout_seconds):
                 await self._filled.wait()
@@ -72,4 +76,13 @@ class Queue:
                 events += first.weight
                 size_bytes += first.size_bytes
         self._filled.clear()
+        return taken
+
+    def take_all(self) -> list[Submission]:
+        """All that waits, however much."""
+        taken = [*self._urgent, *self._rest]
+        self._urgent.clear()
+        self._rest.clear()
+        self._filled.clear()
+        self.events = self.size_bytes = 0
         return taken

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 import msgspec
 
 from exporter.catalogue.book import METRICS, Catalogue
-from exporter.catalogue.model import Increment, Metric, Series
+from exporter.catalogue.model import Increment, Label, Metric, Series
 
 StoredRow = tuple[str, dict[str, str], str, int, Decimal]
 
@@ -25,7 +26,9 @@ _encode = msgspec.json.Encoder().encode
 
 
 def encode(increments: Iterable[Increment]) -> bytes:
-    """Increments as the JSON array of `ledger.increments`."""
+    """Increments as the JSON array of `ledger.increments`. Amounts are decimal text, which has
+    no bound, as many events' sum may pass int64.
+    """
     return _encode(
         [
             {
@@ -33,7 +36,7 @@ def encode(increments: Iterable[Increment]) -> bytes:
                 "labels": dict(zip(_METRICS[name].label_names, labels, strict=True)),
                 "part": _PARTS[name][part],
                 "layout": _METRICS[name].layout_version,
-                "amount": amount,
+                "amount": str(amount),
             }
             for (name, labels, part), amount in increments
         ]
@@ -44,24 +47,37 @@ def decode(
     rows: Iterable[StoredRow], catalogue: Catalogue
 ) -> tuple[list[Increment], list[dict[str, Any]]]:
     """The stored sums that fit the catalogue, and those that don't: another layout of buckets,
-    other label names, or a value that is no longer in its label's closed set.
+    other label names, or a value that is no longer in its label's closed set. A metric with a
+    part that doesn't fit is left out as a whole: half a histogram would be a wrong one.
     """
+
+    @cache
+    def exposed(label: Label) -> frozenset[str]:
+        return frozenset(catalogue.exposed_values(label))
+
+    def fits(name: str, labels: dict[str, str], layout: int) -> bool:
+        metric = _METRICS.get(name)
+        return (
+            metric is not None
+            and layout == metric.layout_version
+            and labels.keys() == set(metric.label_names)
+            and all(labels[label.name] in exposed(label) for label in metric.labels)
+            and name not in torn
+        )
+
+    stored = list(rows)
+    torn = {
+        name
+        for name, _, part, layout, _ in stored
+        if name in _METRICS and layout == _METRICS[name].layout_version and part not in _PARTS[name]
+    }
     fitting: list[Increment] = []
     strangers: list[dict[str, Any]] = []
-    for name, labels, part, layout, amount in rows:
-        metric = _METRICS.get(name)
-        if (
-            metric is None
-            or layout != metric.layout_version
-            or part not in _PARTS[name]
-            or set(labels) != set(metric.label_names)
-            or any(
-                labels[label.name] not in catalogue.exposed_values(label) for label in metric.labels
-            )
-        ):
+    for name, labels, part, layout, amount in stored:
+        if fits(name, labels, layout):
+            values = tuple(labels[label] for label in _METRICS[name].label_names)
+            series = Series(name, values, _PARTS[name].index(part))
+            fitting.append(Increment(series, int(amount)))
+        else:
             strangers.append({"metric": name, "labels": labels, "part": part, "layout": layout})
-            continue
-        values = tuple(labels[label] for label in metric.label_names)
-        series = Series(name, values, _PARTS[name].index(part))
-        fitting.append(Increment(series, int(amount)))
     return fitting, strangers

@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from dataclasses import replace
 
 import psycopg
 import structlog
@@ -12,25 +13,23 @@ from exporter.catalogue import own_metrics as own
 from exporter.catalogue.book import Catalogue
 from exporter.catalogue.model import Increment, Metric, Series
 from exporter.errors import InvalidEvents, LedgerUnavailable, Superseded
-from exporter.ledger.connection import Connection, connect
 from exporter.ledger.entry import Outcome, Submission
 from exporter.ledger.group import Group, LeaseLost
-from exporter.ledger.lease import LEASE_SECONDS, RENEW_SECONDS, Lease
-from exporter.ledger.migrate import migrate
+from exporter.ledger.lease import RENEW_SECONDS, Lease
 from exporter.ledger.queue import Queue
+from exporter.ledger.session import Session, first_line
 from exporter.totals import Totals
 
 ANSWER_WITHIN_SECONDS = 5.0
-_RECONNECT_SECONDS = 0.1
 _REPLAYED = (pg.DeadlockDetected, pg.SerializationFailure)
+# SQLSTATE 22 and 23, a row too wide for an index (54), and text that isn't UTF-8.
+_REFUSED = (pg.DataError, pg.IntegrityError, pg.ProgramLimitExceeded, UnicodeError)
 _log = structlog.get_logger(component="ledger")
 
 
 class Writer:
-    """Owns one connection and the totals in memory.
-
-    `ready` is set once the totals are loaded and stays set; `away` tells whether the database
-    can't be reached at the moment.
+    """Owns the session and the totals in memory; `ready` is set once they are loaded and stays
+    set.
     """
 
     def __init__(
@@ -41,17 +40,20 @@ class Writer:
         totals: Totals,
         health: Totals,
     ) -> None:
-        self._conninfo = conninfo
         self._lease = lease
         self._catalogue = catalogue
         self._totals = totals
         self._health = health
         self._queue = Queue()
-        self._connection: Connection | None = None
+        self._taken: list[Submission] = []
         self._stopping = asyncio.Event()
+        self._session = Session(conninfo, lease, catalogue, totals, self._stopping)
         self.ready = asyncio.Event()
-        self.away = True
-        self.strangers: list[dict[str, object]] = []
+
+    @property
+    def away(self) -> bool:
+        """Whether the database can't be reached at the moment."""
+        return self._session.away
 
     async def submit(self, submission: Submission) -> list[Outcome]:
         """Commit the submission and tell what became of each of its entries.
@@ -73,28 +75,33 @@ class Writer:
     async def run(self) -> None:
         """Serve until `stop`, through every outage. Raises LeaseHeld or Superseded."""
         try:
-            await self._connect()
+            if await self._session.open():
+                self.ready.set()
             while not self._stopping.is_set() or self._queue.events:
-                if await self._queue.wait(RENEW_SECONDS if not self._stopping.is_set() else 0.01):
-                    await self._serve(Group(self._queue.take()))
+                if await self._queue.wait(RENEW_SECONDS):
+                    self._taken = self._queue.take()
+                    await self._serve(Group(self._taken))
                 else:
-                    await self._renew()
+                    await self._session.renew()
         except psycopg.Error as error:
             if not self._stopping.is_set():
                 raise
-            _log.warning("stopped while the database was away", error=_first_line(error))
+            _log.warning("stopped while the database was away", error=first_line(error))
         except LeaseLost:
             raise Superseded(
                 f"The replica name {self._lease.replica!r} was taken by another process. "
                 "This one stops, so that nothing is counted twice."
             ) from None
         finally:
-            self.away = True
-            await self._leave()
+            self.stop()
+            self._turn_away()
+            await self._session.close()
+            self._lease.highwater.close()
 
     def stop(self) -> None:
         """Take nothing more; what waits is still committed."""
         self._stopping.set()
+        self._queue.wake()
 
     def observe(self) -> None:
         """Bring the gauges of the queue up to date."""
@@ -110,100 +117,45 @@ class Writer:
     def _count(self, metric: Metric, labels: tuple[str, ...] = (), amount: int = 1) -> None:
         self._health.add((Increment(Series(metric.name, labels, 0), amount),))
 
-    async def _connect(self) -> None:
-        """Connect, take the lease and load the totals, however long the database is away."""
-        while not self._stopping.is_set():
-            try:
-                await asyncio.to_thread(migrate, self._conninfo())
-                self._connection = await connect(self._conninfo())
-                await self._lease.acquire(self._connection)
-                self.strangers = await self._lease.load(
-                    self._connection, self._totals, self._catalogue
-                )
-            except psycopg.Error as error:
-                _log.warning("the database can't be reached", error=_first_line(error))
-                await self._leave_connection()
-                await self._pause(_RECONNECT_SECONDS * 5)
-                continue
-            self.away = False
-            self.ready.set()
-            _log.info("totals loaded", replica=self._lease.replica, group_no=self._lease.group_no)
-            return
-
-    async def _renew(self) -> None:
-        assert self._connection is not None
-        try:
-            await self._lease.renew(self._connection)
-        except psycopg.Error as error:
-            await self._reconnect(error)
-
     async def _serve(self, group: Group) -> None:
         """Commit the group, whatever it takes; never raises for the data's sake."""
         while group.submissions:
-            assert self._connection is not None
             begun = time.perf_counter()
             try:
-                await group.commit(
-                    self._connection,
-                    self._lease.replica,
-                    self._lease.holder,
-                    LEASE_SECONDS,
-                    self._totals,
-                )
+                await self._session.commit(group)
             except _REPLAYED:
-                await self._roll_back()
-            except (pg.DataError, pg.IntegrityError) as error:
-                await self._roll_back()
+                await self._session.roll_back()
+            except _REFUSED as error:
+                await self._session.roll_back()
                 await self._split(group, error)
                 return
             except psycopg.Error as error:
-                if await self._survived(group, error):
+                if await self._session.survived(group, error):
                     break
                 group = Group([s for s in group.submissions if not s.answer.done()])
             else:
-                self._health_of_commit(begun)
+                self._health.add(
+                    self._catalogue.observe(own.GROUP_DURATION, (), time.perf_counter() - begun)
+                )
                 break
             self._count(own.GROUPS_RETRIED)
         else:
             return
         self._finish(group)
 
-    async def _survived(self, group: Group, error: psycopg.Error) -> bool:
-        """After an error that isn't the data's: whether the group was committed all the same."""
-        if self._connection_lost():
-            await self._reconnect(error)
-        else:
-            await self._roll_back()
-            _log.error("a group could not be committed", error=_first_line(error))
-            await self._pause(_RECONNECT_SECONDS)
-        while group.claimed:
-            assert self._connection is not None
-            try:
-                return await self._lease.recover(self._connection, group.group_no)
-            except psycopg.Error as again:
-                await self._reconnect(again)
-        return False
-
     def _finish(self, group: Group) -> None:
+        """Bring memory up to the ledger, then answer."""
         self._totals.add(group.increments)
         self._lease.group_no = group.group_no
         self._lease.remember()
         self._count(own.GROUPS_COMMITTED)
         if group.collapsed:
             self._count(own.SERIES_OVERFLOW, (), group.collapsed)
-        repeated = (Outcome.DUPLICATE, Outcome.CONFLICT)
-        sources = [entry.source for s in group.submissions for entry in s.entries]
-        told = [o for o in group.answer() if o is not Outcome.DEAD_LETTER]
-        for source, outcome in zip(sources, told, strict=True):
-            if outcome in repeated:
-                self._count(own.EVENTS_REPEATED, (source, outcome.value))
+        for entry, outcome in group.answer():
+            if entry and outcome is not Outcome.NEW:
+                self._count(own.EVENTS_REPEATED, (entry.source, outcome.value))
 
-    def _health_of_commit(self, begun: float) -> None:
-        self._health.add(
-            self._catalogue.observe(own.GROUP_DURATION, (), time.perf_counter() - begun)
-        )
-
-    async def _split(self, group: Group, error: psycopg.Error) -> None:
+    async def _split(self, group: Group, error: Exception) -> None:
         """Halve the group until the submission whose data is refused stands alone."""
         if len(group.submissions) > 1:
             middle = len(group.submissions) // 2
@@ -211,88 +163,26 @@ class Writer:
                 await self._serve(Group(half))
             return
         (culprit,) = group.submissions
-        reason = _first_line(error)
+        reason = first_line(error)
         _log.warning("the database refused an event", reason=reason)
         if culprit.if_refused is not None:
-            letter = culprit.if_refused
-            letter = type(letter)(
-                scope=letter.scope,
-                id=letter.id,
-                event_type=letter.event_type,
-                reason=reason,
-                body=letter.body,
-                increments=letter.increments,
-            )
+            letter = replace(culprit.if_refused, reason=reason)
             await self._serve(
                 Group([Submission((), culprit.size_bytes, True, letter, answer=culprit.answer)])
             )
         elif not culprit.answer.done():
-            culprit.answer.set_exception(_refused(culprit.entries, reason))
+            culprit.answer.set_exception(_refused(len(culprit.entries), reason))
 
-    async def _roll_back(self) -> None:
-        assert self._connection is not None
-        try:
-            await self._connection.execute(b"ROLLBACK")
-        except psycopg.Error as error:
-            await self._reconnect(error)
-
-    def _connection_lost(self) -> bool:
-        return self._connection is None or self._connection.broken or self._connection.closed
-
-    async def _reconnect(self, error: psycopg.Error) -> None:
-        """Get a working connection again, and start the counters afresh if the ledger is
-        behind. Raises LeaseLost.
-        """
-        self.away = True
-        _log.warning("the connection to the database was lost", error=_first_line(error))
-        while True:
-            await self._leave_connection()
-            try:
-                self._connection = await connect(self._conninfo())
-                if await self._lease.check_behind(self._connection):
-                    self._totals.clear()
-                    self._lease.remember()
-                break
-            except psycopg.Error:
-                await self._pause(_RECONNECT_SECONDS)
-                if self._stopping.is_set():
-                    raise
-        self.away = False
-        _log.info("the database is back")
-
-    async def _pause(self, seconds: float) -> None:
-        try:
-            async with asyncio.timeout(seconds):
-                await self._stopping.wait()
-        except TimeoutError:
-            return
-
-    async def _leave_connection(self) -> None:
-        if self._connection is not None:
-            connection, self._connection = self._connection, None
-            try:
-                await connection.close()
-            except psycopg.Error:
-                return
-
-    async def _leave(self) -> None:
-        if self._connection is not None and not self._connection_lost():
-            try:
-                await self._lease.release(self._connection)
-            except psycopg.Error as error:
-                _log.warning("the lease could not be released", error=_first_line(error))
-        await self._leave_connection()
-        self._lease.highwater.close()
+    def _turn_away(self) -> None:
+        """Answer whoever still waits; nothing more is committed."""
+        waiting = [*self._taken, *self._queue.take_all()]
+        for submission in waiting:
+            if not submission.answer.done():
+                submission.answer.set_exception(self._unavailable("The exporter is stopping."))
 
 
-def _first_line(error: BaseException) -> str:
-    """The error's own words without its context, which may quote data."""
-    return str(error).strip().partition("\n")[0] or type(error).__name__
-
-
-def _refused(entries: Sequence[object], reason: str) -> InvalidEvents:
+def _refused(events: int, reason: str) -> InvalidEvents:
+    which = "the event" if events == 1 else "one of the events"
     return InvalidEvents(
-        f"The database refused {'the event' if len(entries) == 1 else 'one of the events'}: "
-        f"{reason}.",
-        "Mend its values and send it again.",
+        f"The database refused {which}: {reason}.", "Mend its values and send it again."
     )

@@ -17,7 +17,7 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from exporter.errors import EmbeddedServerError
-from exporter.ledger import cluster
+from exporter.ledger import processes
 from exporter.ledger.embedded import EmbeddedServer
 from exporter.ledger.launcher import Launcher
 from exporter.ledger.place import find_place
@@ -35,28 +35,30 @@ from tests.support.waiting import wait_until
 
 
 @pytest.fixture(scope="module")
-def made_dir() -> Iterator[Path]:
-    """A data folder whose server is stopped."""
+def data_dir() -> Iterator[Path]:
+    """A folder that every test leaves whole, with its server stopped."""
     with reachable_folder() as folder:
         EmbeddedServer.open(folder / "data").close()
         yield folder / "data"
 
 
 @pytest.fixture
-def data_dir(made_dir: Path) -> Iterator[Path]:
+def copied_dir(data_dir: Path) -> Iterator[Path]:
+    """A copy of that folder, to be damaged."""
     with reachable_folder() as folder:
-        copy_data_dir(made_dir, folder / "data")
+        copy_data_dir(data_dir, folder / "data")
         yield folder / "data"
 
 
 def store(server: EmbeddedServer, number: int) -> None:
     with psycopg.connect(server.conninfo()) as connection:
         connection.execute("CREATE TABLE IF NOT EXISTS stored (number int)")
+        connection.execute("TRUNCATE stored")
         connection.execute("INSERT INTO stored VALUES (%s)", [number])
 
 
 def stored(server: EmbeddedServer) -> int:
-    return int(ask(server, "SELECT sum(number) FROM stored", role="billing"))
+    return int(ask(server, "SELECT number FROM stored", role="billing"))
 
 
 @pytest.mark.parametrize("origin", ["package", "system"])
@@ -153,8 +155,8 @@ def test_a_pid_file_whose_number_another_process_has_does_not_block(data_dir: Pa
 def test_a_server_that_is_out_of_sight_is_not_doubled(
     data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cluster, "REMAINS_TIMEOUT_SECONDS", 0.1)
-    lock = cluster.server_lock(find_place(data_dir))
+    monkeypatch.setattr(processes, "REMAINS_TIMEOUT_SECONDS", 0.1)
+    lock = processes.server_lock(find_place(data_dir))
     lock.own(0)  # as a server in another container does, whose processes can't be seen
     with pytest.raises(EmbeddedServerError, match=r"postmaster\.pid"):
         EmbeddedServer.open(data_dir)
@@ -181,7 +183,7 @@ def test_a_copy_of_a_running_folder_gets_a_server_of_its_own(data_dir: Path) -> 
         copy_data_dir(data_dir, copy_dir)
         with EmbeddedServer.open(copy_dir) as copy:
             assert copy.url() != server.url()
-            store(copy, 1)
+            store(copy, 8)
             # Even with the same identifier, password and recorded port it stays the copy.
             shutil.copy(data_dir / "postgres.json", copy_dir / "postgres.json")
             with EmbeddedServer.open(copy_dir) as again:
@@ -189,11 +191,11 @@ def test_a_copy_of_a_running_folder_gets_a_server_of_its_own(data_dir: Path) -> 
             assert (stored(copy), stored(server)) == (8, 7)
 
 
-def test_a_server_whose_folder_moved_is_told_at_once(data_dir: Path) -> None:
-    with Opener(data_dir) as opener:
+def test_a_server_whose_folder_moved_is_told_at_once(copied_dir: Path) -> None:
+    with Opener(copied_dir) as opener:
         url = opener.url()
         opener.kill()
-    moved_dir = data_dir.rename(data_dir.with_name("moved"))
+    moved_dir = copied_dir.rename(copied_dir.with_name("moved"))
     with pytest.raises(EmbeddedServerError, match="kill -INT"):
         EmbeddedServer.open(moved_dir)
     end_server(moved_dir)
@@ -202,18 +204,18 @@ def test_a_server_whose_folder_moved_is_told_at_once(data_dir: Path) -> None:
         assert ask(server, "SELECT 1", role="billing") == 1
 
 
-def test_the_lost_superuser_password_is_named(data_dir: Path) -> None:
-    (data_dir / "postgres.pgpass").unlink()
+def test_the_lost_superuser_password_is_named(copied_dir: Path) -> None:
+    (copied_dir / "postgres.pgpass").unlink()
     with pytest.raises(EmbeddedServerError, match=r"postgres\.pgpass is missing"):
-        EmbeddedServer.open(data_dir)
+        EmbeddedServer.open(copied_dir)
 
 
-def test_a_wrong_superuser_password_is_told_at_once_and_nothing_stays(data_dir: Path) -> None:
-    passfile = data_dir / "postgres.pgpass"
+def test_a_wrong_superuser_password_is_told_at_once_and_nothing_stays(copied_dir: Path) -> None:
+    passfile = copied_dir / "postgres.pgpass"
     passfile.write_text("127.0.0.1:*:*:postgres:wrong\n")
     with pytest.raises(EmbeddedServerError, match="password authentication failed"):
-        EmbeddedServer.open(data_dir)
-    assert postmaster_of(data_dir) is None
+        EmbeddedServer.open(copied_dir)
+    assert postmaster_of(copied_dir) is None
 
 
 def test_what_is_missing_of_the_roles_is_made_again(data_dir: Path) -> None:

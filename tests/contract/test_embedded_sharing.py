@@ -130,7 +130,7 @@ def test_a_server_that_ignores_the_fast_stop_is_stopped_at_once(
     data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        "exporter.ledger.cluster.STOP_STEPS", ((signal.SIGCONT, 0.2), (signal.SIGQUIT, 10.0))
+        "exporter.ledger.processes.STOP_STEPS", ((signal.SIGCONT, 0.2), (signal.SIGQUIT, 10.0))
     )
     EmbeddedServer.open(data_dir).close()
     assert postmaster_of(data_dir) is None

@@ -13,9 +13,9 @@ from typing import Any, Self
 
 import psycopg
 
-from exporter.ledger.cluster import Postmaster, find_postmaster
 from exporter.ledger.embedded import EmbeddedServer
 from exporter.ledger.place import find_place
+from exporter.ledger.processes import Postmaster, find_postmaster
 from tests.support.waiting import wait_until
 
 AS_ROOT = os.geteuid() == 0
@@ -46,7 +46,7 @@ def copy_data_dir(source: Path, target: Path) -> None:
 
 def postmaster_of(data_dir: Path) -> Postmaster | None:
     """The server process of a data folder, if it lives."""
-    return find_postmaster(find_place(data_dir))
+    return find_postmaster(find_place(data_dir)) if data_dir.is_dir() else None
 
 
 def live_postmaster(data_dir: Path) -> Postmaster:
@@ -74,7 +74,7 @@ class Opener:
     """Another process that opens the server of a folder, and closes it when told to."""
 
     def __init__(self, data_dir: Path, *, python_path: Path | None = None) -> None:
-        paths = [str(path) for path in (python_path, PROJECT) if path]
+        paths = [*([str(python_path)] if python_path else []), str(PROJECT), *sys.path]
         self.process = subprocess.Popen(
             [sys.executable, "-m", "tests.support.opener", str(data_dir)],
             cwd=PROJECT,

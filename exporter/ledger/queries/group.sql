@@ -4,7 +4,7 @@ SELECT
     set_config('synchronous_commit', 'on', true),
     set_config('lock_timeout', '3000', true),
     set_config('statement_timeout', '20000', true),
-    set_config('idle_in_transaction_session_timeout', '10000', true);
+    set_config('idle_in_transaction_session_timeout', '5000', true);
 
 -- name: raise_group
 UPDATE ledger.leases
@@ -42,30 +42,21 @@ ON CONFLICT DO NOTHING;
 -- name: append_increments
 INSERT INTO ledger.increments (replica, epoch, group_no, increments) VALUES (%s, %s, %s, %s);
 
--- name: mark_ties
--- Two events of one second: their order is a guess until Stripe is asked.
-UPDATE shared.subscriptions AS s SET tied = true
-FROM unnest(%s::text[], %s::text[], %s::bigint[], %s::text[])
-    AS new (scope, subscription_id, created_seconds, event_id)
-WHERE s.scope = new.scope AND s.subscription_id = new.subscription_id
-    AND s.created_seconds = new.created_seconds AND s.event_id <> new.event_id
-    AND NOT s.terminal;
-
 -- name: apply_subscriptions
--- The later state wins whatever the order of arrival.
+-- The later state wins whatever the order of arrival. Every row is locked here, the loser's too.
 INSERT INTO shared.subscriptions AS s (
     scope, subscription_id, customer_id, livemode, status, plan, period_start, period_end,
-    terminal, created_seconds, type_rank, status_rank, event_id, tied
+    terminal, created_seconds, type_rank, status_rank, event_id
 )
 SELECT
     scope, subscription_id, customer_id, livemode, status, plan, to_timestamp(period_start),
-    to_timestamp(period_end), terminal, created_seconds, type_rank, status_rank, event_id, tied
+    to_timestamp(period_end), terminal, created_seconds, type_rank, status_rank, event_id
 FROM unnest(
     %s::text[], %s::text[], %s::text[], %s::bool[], %s::text[], %s::text[], %s::float8[],
-    %s::float8[], %s::bool[], %s::bigint[], %s::smallint[], %s::smallint[], %s::text[], %s::bool[]
+    %s::float8[], %s::bool[], %s::bigint[], %s::smallint[], %s::smallint[], %s::text[]
 ) AS new (
     scope, subscription_id, customer_id, livemode, status, plan, period_start, period_end,
-    terminal, created_seconds, type_rank, status_rank, event_id, tied
+    terminal, created_seconds, type_rank, status_rank, event_id
 )
 ON CONFLICT (scope, subscription_id) DO UPDATE SET
     customer_id = excluded.customer_id,
@@ -79,14 +70,26 @@ ON CONFLICT (scope, subscription_id) DO UPDATE SET
     type_rank = excluded.type_rank,
     status_rank = excluded.status_rank,
     event_id = excluded.event_id,
-    tied = excluded.tied OR (s.tied AND excluded.created_seconds = s.created_seconds),
+    tied = NOT excluded.terminal AND excluded.created_seconds = s.created_seconds,
     changed_at = now()
+-- Ids are compared by code point, as StateOrder does it, whatever the database's collation.
 WHERE (excluded.terminal, excluded.created_seconds, excluded.type_rank, excluded.status_rank,
-       excluded.event_id)
-    > (s.terminal, s.created_seconds, s.type_rank, s.status_rank, s.event_id);
+       excluded.event_id COLLATE "C")
+    > (s.terminal, s.created_seconds, s.type_rank, s.status_rank, s.event_id COLLATE "C");
 
--- name: keep_dead_letter
+-- name: mark_ties
+-- Two events of one second: their order is a guess until Stripe is asked. An end is none.
+UPDATE shared.subscriptions AS s SET tied = true
+FROM unnest(%s::text[], %s::text[], %s::bigint[], %s::text[])
+    AS new (scope, subscription_id, created_seconds, event_id)
+WHERE s.scope = new.scope AND s.subscription_id = new.subscription_id
+    AND s.created_seconds = new.created_seconds AND s.event_id <> new.event_id
+    AND NOT s.terminal AND NOT s.tied;
+
+-- name: keep_dead_letters
 INSERT INTO ledger.dead_letters (scope, id, event_type, reason, body)
-VALUES (%s, %s, %s, %s, %s)
+SELECT scope, id, event_type, reason, body
+FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::bytea[])
+    AS new (scope, id, event_type, reason, body)
 ON CONFLICT DO NOTHING
-RETURNING number;
+RETURNING scope, id;

@@ -22,10 +22,10 @@ SELECT holder, group_no, epoch FROM ledger.leases WHERE replica = %(replica)s FO
 -- name: renew_lease
 UPDATE ledger.leases SET expires_at = clock_timestamp() + %(lease_seconds)s * interval '1 s'
 WHERE replica = %(replica)s AND holder = %(holder)s
-RETURNING group_no;
+RETURNING group_no, epoch;
 
 -- name: release_lease
-UPDATE ledger.leases SET expires_at = '-infinity'
+UPDATE ledger.leases SET expires_at = 'epoch'
 WHERE replica = %(replica)s AND holder = %(holder)s;
 
 -- name: begin_epoch
@@ -36,7 +36,3 @@ RETURNING group_no, epoch;
 -- name: read_totals
 SELECT metric, labels, part, layout, amount FROM ledger.current_totals
 WHERE replica = %(replica)s AND epoch = %(epoch)s;
-
--- name: read_last_stripe_event
-SELECT extract(epoch FROM received_at)::float8 FROM ledger.stripe_bodies
-ORDER BY received_at DESC LIMIT 1;
