@@ -1,5 +1,6 @@
 """Development secrets: made on first use, kept in the data folder."""
 
+import contextlib
 import os
 import secrets
 from pathlib import Path
@@ -22,12 +23,13 @@ def find_keys(settings: Settings) -> Keys:
 
 
 def _read_or_make(path: Path, prefix: str) -> Secret:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return Secret(path.read_text().strip())
-    value = prefix + secrets.token_hex(32)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(value + "\n")
-    return Secret(value)
+    if not path.exists():
+        # Written aside and linked: a kill leaves no half a secret, two starts agree on one.
+        draft = path.with_name(f".{path.name}.{os.getpid()}")
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(prefix + secrets.token_hex(32) + "\n")
+        with contextlib.suppress(FileExistsError):
+            path.hardlink_to(draft)
+        draft.unlink()
+    return Secret(path.read_text().strip())

@@ -17,6 +17,7 @@ from exporter.cli.logs import configure
 from exporter.cli.secrets import ADMIN_KEY_FILE, WEBHOOK_SECRET_FILE, find_keys
 from exporter.errors import BillingError
 from exporter.ledger.embedded import EmbeddedServer
+from exporter.ledger.place import make_data_folder
 from exporter.settings import Settings
 from exporter.wiring import Exporter, Keys
 
@@ -52,6 +53,7 @@ def serve(listen_addresses: tuple[str, ...], telemetry_path: str | None) -> None
     configure(settings)
     try:
         sockets = [_listen(host, port) for host, port in settings.listen_addresses]
+        make_data_folder(settings.data_dir)
         keys = find_keys(settings)
         if len(settings.livemodes) > 1:
             _log.info("no Stripe mode is set: live and test events both count, by `livemode`")
