@@ -126,7 +126,6 @@ DISPUTE_OUTCOME = Label(
     "outcome",
     ("won", "lost", "prevented", "warning_closed"),
     "How the dispute was closed.",
-    collapsible=False,
 )
 FRAUD_TYPE = Label(
     "fraud_type",
@@ -167,7 +166,12 @@ REJECTION = Label(
     "Why the request was turned away before it counted as an event.",
     collapsible=False,
 )
-OUTCOME = Label("outcome", ("duplicate", "conflict"), "Same content, or other content.")
+OUTCOME = Label(
+    "outcome",
+    ("duplicate", "conflict"),
+    "Same content, or other content.",
+    collapsible=False,
+)
 LABEL_NAME = Label(
     "label",
     (

@@ -5,9 +5,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from exporter.errors import MalformedBody
-from exporter.stripe_events.values import record, text, whole
+from exporter.stripe_events.values import YEAR_10000_SECONDS, record, text, whole
 
-_YEAR_10000_SECONDS = 253_402_300_800
 _REMEDY = "Send Stripe's request body as it is."
 
 
@@ -75,4 +74,4 @@ def _seconds(created: Any) -> float:
         except ValueError:
             return 0.0
         seconds = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
-    return float(seconds) if seconds and 0 < seconds < _YEAR_10000_SECONDS else 0.0
+    return float(seconds) if seconds and 0 < seconds < YEAR_10000_SECONDS else 0.0

@@ -10,10 +10,9 @@ from exporter.stripe_events.envelope import StripeEvent
 from exporter.stripe_events.facts import Translator, fact, id_of
 from exporter.stripe_events.items import committed_amount, direction, items_before
 from exporter.stripe_events.plans import PlanNames, plan_label, plan_name, price_of
-from exporter.stripe_events.values import identifier, record, rows, text, whole
+from exporter.stripe_events.values import YEAR_10000_SECONDS, identifier, record, rows, text, whole
 
 PREFIX = "customer.subscription."
-_YEAR_10000_SECONDS = 253_402_300_800
 _CANCELLATIONS = {
     "cancellation_requested": "voluntary",
     "payment_failed": "involuntary",
@@ -99,7 +98,7 @@ def _main_item(subscription: dict[str, Any], plans: PlanNames) -> tuple[str | No
 
 def _moment(value: Any) -> int | None:
     seconds = whole(value)
-    return seconds if seconds is not None and 0 <= seconds < _YEAR_10000_SECONDS else None
+    return seconds if seconds is not None and 0 <= seconds < YEAR_10000_SECONDS else None
 
 
 TRANSLATIONS: dict[str, Translator] = {

@@ -3,6 +3,8 @@
 from typing import Any
 
 LONGEST_TEXT = 255
+# Past what a timestamp can be.
+YEAR_10000_SECONDS = 253_402_300_800
 
 
 def text(value: Any) -> str | None:
