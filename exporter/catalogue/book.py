@@ -3,11 +3,11 @@
 import itertools
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from exporter.catalogue import labels as l
 from exporter.catalogue import metrics as m
-from exporter.catalogue.accounting import ACCOUNTING, Rule
+from exporter.catalogue.accounting import ACCOUNTING, Amount, measure
 from exporter.catalogue.events import Event
 from exporter.catalogue.metrics import EVENT_METRICS
 from exporter.catalogue.model import OTHER, Increment, Label, Metric, Series
@@ -15,6 +15,7 @@ from exporter.catalogue.own_metrics import OWN_METRICS
 
 METRICS: tuple[Metric, ...] = (*EVENT_METRICS, *OWN_METRICS)
 _MICRO = 1_000_000
+_REMEMBERED_SHARES = 10_000
 
 
 def stored_bounds(metric: Metric) -> tuple[int, ...]:
@@ -23,7 +24,14 @@ def stored_bounds(metric: Metric) -> tuple[int, ...]:
     return tuple(round(bound * factor) for bound in metric.bounds)
 
 
-@dataclass(frozen=True)
+class _Share(NamedTuple):
+    """One rule's part of an event: which series, and which measurement goes to it."""
+
+    metric: Metric
+    labels: tuple[str, ...]
+    amount: Amount
+
+
 class Catalogue:
     """Metrics with the closed sets of one deployment.
 
@@ -31,25 +39,18 @@ class Catalogue:
     label's `configured` key.
     """
 
-    configured: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        sets = {}
-        for label in {label for metric in METRICS for label in metric.labels}:
-            values = self.values(label)
-            known = {value.lower(): value for value in values}
-            known.update({alias: value for alias, value in label.aliases if value in values})
-            sets[label] = known
-        object.__setattr__(self, "_known", sets)
-        bounds = {metric.name: stored_bounds(metric) for metric in METRICS}
-        object.__setattr__(self, "_bounds", bounds)
-
-    _known: dict[Label, dict[str, str]] = field(init=False, repr=False)
-    _bounds: dict[str, tuple[int, ...]] = field(init=False, repr=False)
+    def __init__(self, configured: Mapping[str, tuple[str, ...]] | None = None) -> None:
+        self._configured = configured or {}
+        self._known = {
+            metric.name: [(label, self._spellings(label)) for label in metric.labels]
+            for metric in EVENT_METRICS
+        }
+        self._bounds = {metric.name: stored_bounds(metric) for metric in METRICS}
+        self._shares: dict[tuple[object, ...], tuple[_Share, ...]] = {}
 
     def values(self, label: Label) -> tuple[str, ...]:
         """The label's closed set without `other`."""
-        return self.configured.get(label.configured or "", label.values)
+        return self._configured.get(label.configured or "", label.values)
 
     def exposed_values(self, label: Label) -> tuple[str, ...]:
         """The values that can appear in a series."""
@@ -60,7 +61,7 @@ class Catalogue:
     def zero_values(self, label: Label) -> tuple[str, ...]:
         """The values that exist at 0 from the start: of currencies, the configured ones."""
         if label is l.CURRENCY:
-            return self.configured.get("currencies", ("usd",))
+            return self._configured.get("currencies", ("usd",))
         return self.exposed_values(label)
 
     def increments(self, event: Event) -> list[Increment]:
@@ -68,54 +69,71 @@ class Catalogue:
         `other` and are counted. An amount in a currency that isn't known adds nothing: its
         decimals can't be told.
         """
-        unknown: set[str] = set()
-        found: list[Increment] = [
-            Increment(
-                Series(
-                    m.EVENTS_RECEIVED.name,
-                    (event.source, "true" if event.livemode else "false", event.kind),
-                    0,
-                ),
-                1,
-            )
-        ]
-        for rule in ACCOUNTING[event.kind]:
-            if rule.when is None or rule.when(event):
-                found.extend(self._apply(rule, event, unknown))
-        found.extend(
-            Increment(Series(m.LABEL_VALUES_OTHER.name, (name,), 0), 1) for name in sorted(unknown)
-        )
+        found: list[Increment] = []
+        for metric, labels, measurement in self._shares_of(event):
+            amount = measure(event, measurement)
+            if amount is None:
+                continue
+            if metric.bounds:
+                found.extend(self._observation(metric, labels, amount))
+            else:
+                found.append(Increment(Series(metric.name, labels, 0), amount))
         return found
 
-    def _apply(self, rule: Rule, event: Event, unknown: set[str]) -> list[Increment]:
-        amount = _amount(rule, event)
-        if amount is None:
-            return []
-        metric = rule.metric
-        fixed = dict(rule.fixed)
+    def _shares_of(self, event: Event) -> tuple[_Share, ...]:
+        """The event's shares, remembered for events that differ in their amounts only."""
+        key = (
+            event.kind,
+            event.source,
+            event.livemode,
+            event.currency,
+            event.amount_minor and True,  # none, zero, or some
+            event.quantity is None,
+            event.duration_micros is None,
+            *event.attributes.items(),
+        )
+        shares = self._shares.get(key)
+        if shares is None:
+            if len(self._shares) >= _REMEMBERED_SHARES:
+                self._shares.clear()
+            shares = self._shares[key] = tuple(self._find_shares(event))
+        return shares
+
+    def _find_shares(self, event: Event) -> Iterator[_Share]:
+        livemode = "true" if event.livemode else "false"
+        yield _Share(m.EVENTS_RECEIVED, (event.source, livemode, event.kind), "one")
+        given = {**event.attributes, "source": event.source, "livemode": livemode}
+        if event.currency:
+            given["currency"] = event.currency
+        unknown: set[str] = set()
+        for rule in ACCOUNTING[event.kind]:
+            applies = rule.when is None or rule.when(event)
+            if applies and measure(event, rule.amount) is not None:
+                labels = self._labels(rule.metric, {**given, **dict(rule.fixed)}, unknown)
+                if labels is not None:
+                    yield _Share(rule.metric, labels, rule.amount)
+        for name in sorted(unknown):
+            yield _Share(m.LABEL_VALUES_OTHER, (name,), "one")
+
+    def _labels(
+        self, metric: Metric, given: Mapping[str, str], unknown: set[str]
+    ) -> tuple[str, ...] | None:
+        """The metric's label values; None when the currency isn't known. Adds to `unknown`."""
         values: list[str] = []
-        for label in metric.labels:
-            if label.name == "source":
-                values.append(event.source)
-                continue
-            if label.name == "livemode":
-                values.append("true" if event.livemode else "false")
-                continue
-            raw = event.currency if label is l.CURRENCY else event.attributes.get(label.name)
-            raw = fixed.get(label.name, raw)
-            value = self._known[label].get(raw.lower()) if raw else None
-            if value is None:
-                if raw and raw != OTHER:
-                    unknown.add(label.name)
+        for label, spellings in self._known[metric.name]:
+            raw = given.get(label.name, OTHER)
+            value = spellings.get(raw.lower(), OTHER)
+            if value == OTHER and (raw != OTHER or label is l.CURRENCY):
+                unknown.add(label.name)
                 if label is l.CURRENCY:
-                    unknown.add(label.name)
-                    return []
-                value = OTHER
+                    return None
             values.append(value)
-        key = tuple(values)
-        if metric.kind != "histogram":
-            return [Increment(Series(metric.name, key, 0), amount)]
-        return self._observation(metric, key, amount)
+        return tuple(values)
+
+    def _spellings(self, label: Label) -> dict[str, str]:
+        values = self.values(label)
+        known = {value.lower(): value for value in values}
+        return known | {alias: value for alias, value in label.aliases if value in values}
 
     def observe(self, metric: Metric, labels: tuple[str, ...], seconds: float) -> list[Increment]:
         """What one observation of a duration adds to a histogram."""
@@ -150,13 +168,3 @@ class Catalogue:
             combinations *= max(1, len(self.exposed_values(label)))
         per_series = len(metric.bounds) + 3 if metric.kind == "histogram" else 1
         return min(combinations, metric.cap) * per_series
-
-
-def _amount(rule: Rule, event: Event) -> int | None:
-    if rule.amount == "one":
-        return 1
-    if rule.amount == "amount":
-        return event.amount_minor
-    if rule.amount == "quantity":
-        return event.quantity
-    return event.duration_micros
