@@ -1,6 +1,6 @@
 """Sums of increments in memory: a dict of exact integers, by series."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from exporter.catalogue.book import Catalogue
 from exporter.catalogue.model import OTHER, Increment, Metric, Series
@@ -28,15 +28,6 @@ class Totals:
         for name, metric in self._metrics.items():
             for labels in self._catalogue.zero_series(metric):
                 self._counts[name][labels] = [0] * _width(metric)
-
-    def fits(self, series: Series) -> bool:
-        """Whether the catalogue of this version knows the series."""
-        metric = self._metrics.get(series.metric)
-        return (
-            metric is not None
-            and len(series.labels) == len(metric.labels)
-            and 0 <= series.part < _width(metric)
-        )
 
     def admit(self, increments: Iterable[Increment]) -> tuple[list[Increment], int]:
         """The increments with their labels collapsed to `other` where a metric is at its cap,
@@ -66,6 +57,22 @@ class Totals:
             if counts is None:
                 counts = self._counts[name][labels] = [0] * _width(self._metrics[name])
             counts[part] += amount
+
+    def close(self, metric: Metric, labels: Mapping[str, str]) -> tuple[str, ...] | None:
+        """Label values by name brought into their closed sets, in the declared order: `other` for
+        what a configuration no longer knows; None where that would mix what must stay apart.
+        """
+        if labels.keys() != set(metric.label_names):
+            return None
+        closed: list[str] = []
+        for label in metric.labels:
+            value = labels[label.name]
+            if value not in self._catalogue.exposed_values(label):
+                if not label.collapsible:
+                    return None
+                value = OTHER
+            closed.append(value)
+        return tuple(closed)
 
     def set(self, metric: Metric, labels: tuple[str, ...], value: int) -> None:
         """Set a gauge."""

@@ -1,14 +1,12 @@
 """Servers and databases that tests share."""
 
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-import psycopg
 import pytest
-from psycopg import sql
 
 from exporter.ledger.embedded import EmbeddedServer
+from tests.support.database import new_database
 from tests.support.exporter import ExporterProcess, running_exporter
 from tests.support.postgres import reachable_folder
 
@@ -23,11 +21,8 @@ def postgres() -> Iterator[EmbeddedServer]:
 @pytest.fixture
 def database_url(postgres: EmbeddedServer) -> Iterator[str]:
     """The connection string of a new, empty database that the exporter's role owns."""
-    name = f"test_{uuid.uuid4().hex}"
-    with psycopg.connect(postgres.conninfo("postgres"), autocommit=True) as connection:
-        connection.execute(sql.SQL("CREATE DATABASE {} OWNER billing").format(sql.Identifier(name)))
-        yield psycopg.conninfo.make_conninfo(postgres.conninfo(), dbname=name)
-        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+    with new_database(postgres) as url:
+        yield url
 
 
 @pytest.fixture

@@ -1,11 +1,15 @@
 """Connections to the ledger's PostgreSQL: short timeouts, and nothing kept in a session."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+import contextlib
+import os
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import psycopg
+import structlog
 from psycopg.conninfo import make_conninfo
 from psycopg_pool import AsyncConnectionPool
 
@@ -22,6 +26,7 @@ _PARAMETERS: dict[str, Any] = {
 }
 # Without server-side prepared statements a transaction pooler may sit in between.
 _PREPARE_THRESHOLD = None
+_log = structlog.get_logger(component="ledger")
 
 
 def describe(conninfo: str) -> str:
@@ -36,17 +41,27 @@ async def connect(conninfo: str) -> Connection:
     )
 
 
-@asynccontextmanager
-async def answering_within(connection: Connection, seconds: float) -> AsyncIterator[None]:
-    """Give a server that keeps its connections but says nothing up for lost: the connection is
-    closed, and psycopg.OperationalError raised.
+@contextmanager
+def answering_within(connection: Connection, seconds: float) -> Iterator[None]:
+    """Give a server that keeps its connections but says nothing up for lost: then the connection
+    is cut, at which psycopg raises OperationalError.
+
+    Cancelling the task instead would first ask that server to cancel, and wait for it.
     """
+    timer = asyncio.get_running_loop().call_later(seconds, _hang_up, connection, seconds)
     try:
-        async with asyncio.timeout(seconds):
-            yield
-    except TimeoutError:
-        await connection.close()
-        raise psycopg.OperationalError(f"the server did not answer in {seconds:g} s") from None
+        yield
+    finally:
+        timer.cancel()
+
+
+def _hang_up(connection: Connection, seconds: float) -> None:
+    _log.warning("the database did not answer in time", seconds=seconds)
+    with (
+        contextlib.suppress(OSError, psycopg.OperationalError),
+        socket.socket(fileno=os.dup(connection.fileno())) as line,
+    ):
+        line.shutdown(socket.SHUT_RDWR)
 
 
 def make_pool(conninfo: str | Callable[[], str]) -> AsyncConnectionPool[Connection]:

@@ -6,8 +6,10 @@ import psycopg
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from exporter.errors import LedgerUnavailable
-from exporter.ledger.connection import Connection, describe
+from exporter.ledger.connection import Connection, answering_within, describe
 from exporter.ledger.queries import UPKEEP
+
+ANSWER_WITHIN_SECONDS = 5.0
 
 
 class DeadLetters:
@@ -28,8 +30,9 @@ class DeadLetters:
     async def _run(self, query: str, number: int) -> tuple[Any, ...] | None:
         try:
             async with self._pool.connection() as connection:
-                cursor = await connection.execute(UPKEEP[query], {"number": number})
-                return await cursor.fetchone() if cursor.description else None
+                with answering_within(connection, ANSWER_WITHIN_SECONDS):
+                    cursor = await connection.execute(UPKEEP[query], {"number": number})
+                    return await cursor.fetchone() if cursor.description else None
         except (psycopg.OperationalError, PoolTimeout):
             raise LedgerUnavailable("The database can't be reached at the moment.") from None
 

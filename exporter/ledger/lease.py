@@ -3,6 +3,7 @@
 import asyncio
 import os
 import socket
+import time
 import uuid
 from dataclasses import dataclass, field
 from typing import Any
@@ -45,12 +46,15 @@ class Lease:
         }
 
     async def acquire(self, connection: Connection) -> None:
-        """Take the name. A lease that nobody renews is waited for until it expires; raises
-        LeaseHeld once its holder has shown itself alive.
+        """Take the name. A lease that nobody renews is waited for until it expires, or has been
+        seen unchanged for as long, whatever a clock that was set back says; raises LeaseHeld once
+        its holder has shown itself alive.
         """
-        seen: Any = None
+        seen, since_seconds, dead = None, 0.0, None
         while True:
-            taken = await _row(connection, "take_lease", self._parameters)
+            taken = await _row(
+                connection, "take_lease", {**self._parameters, "dead_expires_at": dead}
+            )
             if taken:
                 self.group_no, self.epoch = taken
                 break
@@ -61,12 +65,14 @@ class Lease:
                     _log.info(
                         "waiting for the lease to expire", replica=self.replica, held_by=held_by
                     )
+                    seen, since_seconds = (holder, expires_at), time.monotonic()
                 elif (holder, expires_at) != seen:
                     raise LeaseHeld(
                         f"The replica name {self.replica!r} is in use by {held_by}. Stop that "
                         "process, or give this one another name with BILLING_REPLICA."
                     )
-                seen = (holder, expires_at)
+                elif time.monotonic() - since_seconds > LEASE_SECONDS:
+                    dead = expires_at
             await asyncio.sleep(RENEW_SECONDS / 8)
         identity = await _row(connection, "read_identity", {})
         self.ledger_id = str(identity[0]) if identity else ""

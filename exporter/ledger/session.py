@@ -14,7 +14,7 @@ from exporter.ledger.lease import LEASE_SECONDS, Lease
 from exporter.ledger.migrate import migrate
 from exporter.totals import Totals
 
-_RETRY_SECONDS = 0.1
+_RETRY_SECONDS = 0.2
 _START_RETRY_SECONDS = 0.5
 # Longer than the server's own limits, which end a statement or a wait for a lock.
 _COMMIT_SECONDS = 25.0
@@ -55,11 +55,11 @@ class Session:
             try:
                 await asyncio.to_thread(migrate, self._conninfo())
                 self._connection = await connect(self._conninfo())
-                async with answering_within(self._connection, _START_SECONDS):
+                with answering_within(self._connection, _START_SECONDS):
                     await self._lease.acquire(self._connection)
                     await self._lease.load(self._connection, self._totals, self._catalogue)
             except psycopg.Error as error:
-                self._complain("the database can't be reached", error)
+                self._complain("the database can't be used", error)
                 await self._disconnect()
                 await self._pause(_START_RETRY_SECONDS)
                 continue
@@ -71,7 +71,7 @@ class Session:
     async def commit(self, group: Group) -> None:
         """Run the group's transaction; raises what Group.commit raises."""
         connection = self._live()
-        async with answering_within(connection, _COMMIT_SECONDS):
+        with answering_within(connection, _COMMIT_SECONDS):
             await group.commit(
                 connection, self._lease.replica, self._lease.holder, LEASE_SECONDS, self._totals
             )
@@ -81,7 +81,7 @@ class Session:
         """Say that this process is alive, on a new connection if need be. Raises LeaseLost."""
         connection = self._live()
         try:
-            async with answering_within(connection, _LEASE_SECONDS):
+            with answering_within(connection, _LEASE_SECONDS):
                 await self._lease.renew(connection)
         except psycopg.Error as error:
             await self._reconnect(error)
@@ -90,7 +90,7 @@ class Session:
         """End a transaction that failed. Raises LeaseLost."""
         connection = self._live()
         try:
-            async with answering_within(connection, _LEASE_SECONDS):
+            with answering_within(connection, _LEASE_SECONDS):
                 await connection.execute(b"ROLLBACK")
         except psycopg.Error as error:
             await self._reconnect(error)
@@ -111,7 +111,7 @@ class Session:
         while group.claimed:
             connection = self._live()
             try:
-                async with answering_within(connection, _LEASE_SECONDS):
+                with answering_within(connection, _LEASE_SECONDS):
                     return await self._lease.recover(connection, group.group_no)
             except psycopg.Error as again:
                 await self._reconnect(again)
@@ -121,7 +121,7 @@ class Session:
         """Give the lease back and disconnect."""
         if self._connection is not None and not self._lost():
             try:
-                async with answering_within(self._connection, _RELEASE_SECONDS):
+                with answering_within(self._connection, _RELEASE_SECONDS):
                     await self._lease.release(self._connection)
             except psycopg.Error as error:
                 _log.warning("the lease could not be released", error=first_line(error))
@@ -143,12 +143,13 @@ class Session:
             await self._disconnect()
             try:
                 connection = self._connection = await connect(self._conninfo())
-                async with answering_within(connection, _LEASE_SECONDS):
+                with answering_within(connection, _LEASE_SECONDS):
                     if await self._lease.resume(connection):
                         self._totals.clear()
                         self._lease.remember()
                 break
-            except psycopg.Error:
+            except psycopg.Error as again:
+                self._complain("the database can't be used", again)
                 await self._pause(_RETRY_SECONDS)
                 if self._stopping.is_set():
                     raise

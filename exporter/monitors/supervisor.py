@@ -1,6 +1,7 @@
 """Runs monitors: each on the replica that holds its lease, none hurt by another's failure."""
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
@@ -10,10 +11,11 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from exporter.catalogue import own_metrics as own
 from exporter.catalogue.model import Increment, Series
-from exporter.ledger.connection import Connection
+from exporter.ledger.connection import Connection, answering_within
 from exporter.ledger.queries import UPKEEP
 from exporter.totals import Totals
 
+_RELEASE_SECONDS = 1.0
 _log = structlog.get_logger(component="monitors")
 
 
@@ -29,9 +31,16 @@ class Monitor:
     run: Callable[[Connection], Awaitable[None]]
     everywhere: bool = False
 
+    @property
+    def lease_seconds(self) -> float:
+        """How long a pass may take, after which another replica takes over: it outlives three
+        missed passes.
+        """
+        return 3 * self.interval_seconds + 10
+
 
 class Supervisor:
-    """`holder` is this process' identity; a monitor's lease outlives three missed passes."""
+    """`holder` is this process' identity, which a monitor's lease names."""
 
     def __init__(
         self,
@@ -46,19 +55,34 @@ class Supervisor:
         self._ready = ready
 
     async def run(self, monitors: Sequence[Monitor]) -> None:
-        """Run all of them until cancelled, from when the ledger is ready."""
+        """Run all of them until cancelled, from when the ledger is ready; then let others take
+        them over at once.
+        """
         await self._ready.wait()
-        async with asyncio.TaskGroup() as tasks:
-            for monitor in monitors:
-                tasks.create_task(self._repeat(monitor), name=f"monitor {monitor.name}")
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                for monitor in monitors:
+                    tasks.create_task(self._repeat(monitor), name=f"monitor {monitor.name}")
+        finally:
+            with contextlib.suppress(psycopg.Error, PoolTimeout):
+                async with self._pool.connection(timeout=_RELEASE_SECONDS) as connection:
+                    with answering_within(connection, _RELEASE_SECONDS):
+                        await connection.execute(
+                            UPKEEP["release_monitors"], {"holder": self._holder}
+                        )
 
     async def _repeat(self, monitor: Monitor) -> None:
         while True:
             try:
                 async with self._pool.connection() as connection:
-                    await self._pass(monitor, connection)
-            except (psycopg.Error, PoolTimeout) as error:
-                _log.warning("a monitor failed", monitor=monitor.name, error=str(error).strip())
+                    with answering_within(connection, monitor.lease_seconds):
+                        await self._pass(monitor, connection)
+            except Exception as error:  # noqa: BLE001 - whatever it is, the others go on
+                _log.warning(
+                    "a monitor failed",
+                    monitor=monitor.name,
+                    error=str(error).strip() or type(error).__name__,
+                )
                 if not monitor.everywhere:
                     series = Series(own.MONITOR_FAILURES.name, (monitor.name,), 0)
                     self._health.add((Increment(series, 1),))
@@ -71,7 +95,7 @@ class Supervisor:
         parameters = {
             "monitor": monitor.name,
             "holder": self._holder,
-            "lease_seconds": 3 * monitor.interval_seconds + 10,
+            "lease_seconds": monitor.lease_seconds,
         }
         cursor = await connection.execute(UPKEEP["take_monitor"], parameters)
         if await cursor.fetchone() is None:

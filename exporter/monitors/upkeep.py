@@ -1,6 +1,8 @@
 """The ledger's own upkeep: folding, deleting what is too old, counting subscriptions."""
 
+from collections import Counter
 from dataclasses import dataclass, field
+from typing import Any
 
 from exporter.catalogue import own_metrics as own
 from exporter.ledger.connection import Connection
@@ -8,19 +10,22 @@ from exporter.ledger.queries import UPKEEP
 from exporter.monitors.supervisor import Monitor
 from exporter.totals import Totals
 
-FOLD_ROWS = 2_000
+FOLD_ROWS = 500
+FOLD_BATCHES = 40
 PRUNE_ROWS = 5_000
 STRIPE_BODY_DAYS = 90
 _MICRO = 1_000_000
 
 
 async def fold(connection: Connection) -> None:
-    """Fold the appended increments into the totals, a batch a transaction."""
-    folded = FOLD_ROWS
-    while folded == FOLD_ROWS:
+    """Fold the appended increments into the totals, a batch a transaction; what is left of a long
+    backlog waits for the next pass.
+    """
+    for _ in range(FOLD_BATCHES):
         cursor = await connection.execute(UPKEEP["fold"], {"rows": FOLD_ROWS})
         row = await cursor.fetchone()
-        folded = row[0] if row else 0
+        if row is None or row[0] < FOLD_ROWS:
+            return
 
 
 @dataclass(frozen=True)
@@ -46,20 +51,19 @@ class Prune:
 
 @dataclass
 class CountSubscriptions:
-    """Writes how many subscriptions there are by plan and status, when any group came since."""
+    """Writes how many subscriptions there are by plan and status, when any may have changed."""
 
-    _groups: int = field(default=-1, init=False)
+    _changes: tuple[Any, ...] | None = field(default=None, init=False)
 
     async def __call__(self, connection: Connection) -> None:
         """One pass."""
-        cursor = await connection.execute(UPKEEP["sum_groups"])
-        row = await cursor.fetchone()
-        groups = int(row[0]) if row else 0
-        if groups != self._groups:
+        cursor = await connection.execute(UPKEEP["read_changes"])
+        changes = await cursor.fetchone()
+        if changes != self._changes:
             await connection.execute(
                 UPKEEP["write_subscription_gauges"], {"metric": own.SUBSCRIPTIONS.name}
             )
-            self._groups = groups
+            self._changes = changes
 
 
 @dataclass(frozen=True)
@@ -73,14 +77,12 @@ class Refresh:
     async def __call__(self, connection: Connection) -> None:
         """One pass."""
         cursor = await connection.execute(UPKEEP["read_gauges"], {"metric": own.SUBSCRIPTIONS.name})
-        names = own.SUBSCRIPTIONS.label_names
-        self.health.replace(
-            own.SUBSCRIPTIONS,
-            {
-                tuple(labels[name] for name in names): value
-                for labels, value in await cursor.fetchall()
-            },
-        )
+        subscriptions: Counter[tuple[str, ...]] = Counter()
+        for labels, value in await cursor.fetchall():
+            closed = self.health.close(own.SUBSCRIPTIONS, labels)
+            if closed is not None:
+                subscriptions[closed] += value
+        self.health.replace(own.SUBSCRIPTIONS, dict(subscriptions))
         cursor = await connection.execute(UPKEEP["read_monitors"])
         for monitor, seconds in await cursor.fetchall():
             if (monitor,) in self.health.counts(own.MONITOR_LAST_SUCCESS):

@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, Self
 
@@ -24,12 +24,18 @@ START_SECONDS = 30.0
 class ExporterProcess:
     """`billing-exporter serve` against a database, on a free port of its own.
 
-    `settings` are environment variables beside those that every test wants. `log` is the text
-    it wrote so far. `session` keeps connections.
+    `settings` are environment variables beside those that every test wants; `command` is run in
+    place of the tree's own, and `options` follow it. `log` is the text it wrote so far. `session`
+    keeps connections.
     """
 
     def __init__(
-        self, data_dir: Path, database_url: str | None, settings: Mapping[str, str] | None = None
+        self,
+        data_dir: Path,
+        database_url: str | None,
+        settings: Mapping[str, str] | None = None,
+        command: Sequence[str | Path] = (sys.executable, "-m", "exporter"),
+        options: Sequence[str] = (),
     ) -> None:
         data_dir.mkdir(parents=True, exist_ok=True)
         self.data_dir = data_dir
@@ -50,7 +56,7 @@ class ExporterProcess:
         self._log: IO[bytes] = self._log_path.open("ab")
         self._log_start = self._log_path.stat().st_size
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "exporter", "serve"],
+            [*command, "serve", *options],
             cwd=data_dir,
             env=environment,
             stdin=subprocess.DEVNULL,
@@ -131,7 +137,7 @@ class ExporterProcess:
         return parse(answer.text)
 
     def kill(self) -> None:
-        """kill -9, if it runs."""
+        """Kill -9, if it runs."""
         self._end(signal.SIGKILL)
 
     def stop(self) -> int:

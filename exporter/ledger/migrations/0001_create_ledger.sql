@@ -29,7 +29,7 @@ CREATE TABLE ledger.event_ids (
     received_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (source, scope, id)
 );
-CREATE INDEX event_ids_received_at ON ledger.event_ids USING brin (received_at);
+CREATE INDEX event_ids_received_at ON ledger.event_ids (received_at);
 
 -- Facts that several events may carry and that count once: a refund, a customer's first step.
 CREATE TABLE ledger.once_keys (
@@ -49,7 +49,7 @@ CREATE TABLE ledger.contents (
     received_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (replica, epoch, group_no)
 );
-CREATE INDEX contents_received_at ON ledger.contents USING brin (received_at);
+CREATE INDEX contents_received_at ON ledger.contents (received_at);
 
 -- Stripe's bodies as they came: zlib of the raw bytes.
 CREATE TABLE ledger.stripe_bodies (
@@ -59,7 +59,7 @@ CREATE TABLE ledger.stripe_bodies (
     received_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (scope, id)
 );
-CREATE INDEX stripe_bodies_received_at ON ledger.stripe_bodies USING brin (received_at);
+CREATE INDEX stripe_bodies_received_at ON ledger.stripe_bodies (received_at);
 
 -- What each group added, appended; folded into totals in the background.
 CREATE TABLE ledger.increments (

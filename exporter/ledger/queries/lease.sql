@@ -11,6 +11,7 @@ VALUES (
 ON CONFLICT (replica) DO UPDATE SET
     holder = excluded.holder, held_by = excluded.held_by, expires_at = excluded.expires_at
 WHERE l.holder = excluded.holder OR l.expires_at < clock_timestamp()
+    OR l.expires_at = %(dead_expires_at)s
 RETURNING group_no, epoch;
 
 -- name: read_lease

@@ -9,6 +9,9 @@ RETURNING monitor;
 UPDATE ledger.monitors SET last_success_at = clock_timestamp()
 WHERE monitor = %(monitor)s AND holder = %(holder)s;
 
+-- name: release_monitors
+UPDATE ledger.monitors SET expires_at = 'epoch' WHERE holder = %(holder)s;
+
 -- name: read_monitors
 SELECT monitor, extract(epoch FROM last_success_at)::float8 AS last_success_seconds
 FROM ledger.monitors;
@@ -42,33 +45,31 @@ added AS (
 SELECT count(*) FROM taken;
 
 -- name: prune_event_ids
-WITH old AS (
-    SELECT source, scope, id FROM ledger.event_ids
+DELETE FROM ledger.event_ids WHERE ctid = ANY (ARRAY(
+    SELECT ctid FROM ledger.event_ids
     WHERE received_at < now() - %(days)s * interval '1 day'
-    ORDER BY source, scope, id LIMIT %(rows)s FOR UPDATE SKIP LOCKED
-)
-DELETE FROM ledger.event_ids AS e USING old
-WHERE (e.source, e.scope, e.id) = (old.source, old.scope, old.id);
+    ORDER BY received_at LIMIT %(rows)s FOR UPDATE SKIP LOCKED
+));
 
 -- name: prune_stripe_bodies
-WITH old AS (
-    SELECT scope, id FROM ledger.stripe_bodies
+DELETE FROM ledger.stripe_bodies WHERE ctid = ANY (ARRAY(
+    SELECT ctid FROM ledger.stripe_bodies
     WHERE received_at < now() - %(days)s * interval '1 day'
-    ORDER BY scope, id LIMIT %(rows)s FOR UPDATE SKIP LOCKED
-)
-DELETE FROM ledger.stripe_bodies AS b USING old WHERE (b.scope, b.id) = (old.scope, old.id);
+    ORDER BY received_at LIMIT %(rows)s FOR UPDATE SKIP LOCKED
+));
 
 -- name: prune_contents
-WITH old AS (
-    SELECT replica, epoch, group_no FROM ledger.contents
+DELETE FROM ledger.contents WHERE ctid = ANY (ARRAY(
+    SELECT ctid FROM ledger.contents
     WHERE received_at < now() - %(days)s * interval '1 day'
-    ORDER BY replica, epoch, group_no LIMIT %(rows)s FOR UPDATE SKIP LOCKED
-)
-DELETE FROM ledger.contents AS c USING old
-WHERE (c.replica, c.epoch, c.group_no) = (old.replica, old.epoch, old.group_no);
+    ORDER BY received_at LIMIT %(rows)s FOR UPDATE SKIP LOCKED
+));
 
--- name: sum_groups
-SELECT coalesce(sum(group_no), 0) FROM ledger.leases;
+-- name: read_changes
+-- Differs whenever subscriptions may have: with each group, and each pass that resolves ties.
+SELECT
+    (SELECT sum(group_no) FROM ledger.leases),
+    (SELECT last_success_at FROM ledger.monitors WHERE monitor = 'ties');
 
 -- name: write_subscription_gauges
 WITH counted AS (

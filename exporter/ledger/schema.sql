@@ -1,0 +1,166 @@
+-- The whole schema as the migrations leave it, in one place to read. Nothing runs this file: a test
+-- compares it with what migrations/ makes.
+CREATE SCHEMA ledger;
+CREATE SCHEMA shared;
+
+-- Which migrations were run, and the SHA-256 of their text.
+CREATE TABLE ledger.migrations (
+    number integer PRIMARY KEY,
+    name text NOT NULL,
+    checksum text NOT NULL,
+    run_at timestamptz NOT NULL DEFAULT now()
+);
+
+-- Which ledger this is, in its one row: a replica compares it with what it knew before a restore.
+CREATE TABLE ledger.identity (
+    ledger_id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+    created_at timestamptz NOT NULL DEFAULT now()
+);
+
+-- One row a replica. Each group raises group_no first, so a lost answer to COMMIT can be told,
+-- and a process whose holder was replaced can commit nothing more.
+CREATE TABLE ledger.leases (
+    replica text PRIMARY KEY,
+    holder uuid NOT NULL,
+    held_by text NOT NULL,
+    group_no bigint NOT NULL DEFAULT 0,
+    epoch integer NOT NULL DEFAULT 0,
+    expires_at timestamptz NOT NULL
+);
+
+-- The ids that were seen, narrow because it is on the path of every event.
+CREATE TABLE ledger.event_ids (
+    source text NOT NULL,
+    scope text NOT NULL,
+    id text NOT NULL,
+    digest bigint NOT NULL,
+    received_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (source, scope, id)
+);
+CREATE INDEX event_ids_received_at ON ledger.event_ids (received_at);
+
+-- Facts that several events may carry and that count once: a refund, a customer's first step.
+CREATE TABLE ledger.once_keys (
+    source text NOT NULL,
+    scope text NOT NULL,
+    key text NOT NULL,
+    received_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (source, scope, key)
+);
+
+-- Telemetry as it came, a group a row: zlib of one JSON event a line.
+CREATE TABLE ledger.contents (
+    replica text NOT NULL,
+    epoch integer NOT NULL,
+    group_no bigint NOT NULL,
+    events bytea NOT NULL,
+    received_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (replica, epoch, group_no)
+);
+CREATE INDEX contents_received_at ON ledger.contents (received_at);
+
+-- Stripe's bodies as they came: zlib of the raw bytes.
+CREATE TABLE ledger.stripe_bodies (
+    scope text NOT NULL,
+    id text NOT NULL,
+    body bytea NOT NULL,
+    received_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (scope, id)
+);
+CREATE INDEX stripe_bodies_received_at ON ledger.stripe_bodies (received_at);
+
+-- What each group added, appended; folded into totals in the background.
+CREATE TABLE ledger.increments (
+    replica text NOT NULL,
+    epoch integer NOT NULL,
+    group_no bigint NOT NULL,
+    increments jsonb NOT NULL,
+    PRIMARY KEY (replica, epoch, group_no)
+);
+
+-- The folded sums, in the metric's stored integer unit.
+CREATE TABLE ledger.totals (
+    replica text NOT NULL,
+    epoch integer NOT NULL,
+    metric text NOT NULL,
+    labels jsonb NOT NULL,
+    part text NOT NULL,
+    layout smallint NOT NULL,
+    amount numeric NOT NULL,
+    PRIMARY KEY (replica, epoch, metric, labels, part, layout)
+);
+
+CREATE VIEW ledger.current_totals AS
+SELECT replica, epoch, metric, labels, part, layout, sum(amount) AS amount
+FROM (
+    SELECT replica, epoch, metric, labels, part, layout, amount FROM ledger.totals
+    UNION ALL
+    SELECT i.replica, i.epoch, r.metric, r.labels, r.part, r.layout, r.amount
+    FROM ledger.increments AS i,
+        jsonb_to_recordset(i.increments)
+        AS r (metric text, labels jsonb, part text, layout smallint, amount numeric)
+) AS both_halves
+GROUP BY replica, epoch, metric, labels, part, layout;
+
+-- Stripe events that could not be processed; they don't take their id, so they can be replayed.
+CREATE TABLE ledger.dead_letters (
+    number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    scope text NOT NULL,
+    id text NOT NULL,
+    event_type text NOT NULL,
+    reason text NOT NULL,
+    body bytea NOT NULL,
+    received_at timestamptz NOT NULL DEFAULT now(),
+    replayed_at timestamptz,
+    UNIQUE (scope, id)
+);
+
+-- The periodic jobs: who runs each, and when it last succeeded.
+CREATE TABLE ledger.monitors (
+    monitor text PRIMARY KEY,
+    holder uuid NOT NULL,
+    expires_at timestamptz NOT NULL,
+    last_success_at timestamptz
+);
+
+-- Gauges of global state, written by the monitor that owns them, exposed by every replica.
+CREATE TABLE ledger.gauges (
+    metric text NOT NULL,
+    labels jsonb NOT NULL,
+    value bigint NOT NULL,
+    written_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (metric, labels)
+);
+
+-- What Stripe last said of each subscription, and which event said it.
+CREATE TABLE shared.subscriptions (
+    scope text NOT NULL,
+    subscription_id text NOT NULL,
+    customer_id text,
+    livemode boolean NOT NULL,
+    status text NOT NULL,
+    plan text NOT NULL,
+    period_start timestamptz,
+    period_end timestamptz,
+    terminal boolean NOT NULL,
+    created_seconds bigint NOT NULL,
+    type_rank smallint NOT NULL,
+    status_rank smallint NOT NULL,
+    event_id text NOT NULL,
+    tied boolean NOT NULL DEFAULT false,
+    changed_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (scope, subscription_id)
+);
+CREATE INDEX subscriptions_tied ON shared.subscriptions (scope, subscription_id) WHERE tied;
+
+-- People who look into the ledger: everything but bodies, which hold personal data.
+DO $$
+BEGIN
+    IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'billing_operator') THEN
+        GRANT USAGE ON SCHEMA ledger, shared TO billing_operator;
+        GRANT SELECT ON ALL TABLES IN SCHEMA ledger, shared TO billing_operator;
+        REVOKE SELECT ON ledger.contents, ledger.stripe_bodies, ledger.dead_letters
+        FROM billing_operator;
+    END IF;
+END
+$$;

@@ -1,0 +1,170 @@
+"""One live process a replica name: who may write is decided in the ledger."""
+
+import asyncio
+import os
+import socket
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from exporter.errors import LeaseHeld, LedgerUnavailable, Superseded
+from exporter.ledger import lease
+from exporter.ledger.entry import Outcome
+from exporter.ledger.lease import LEASE_SECONDS
+from tests.support.exporter import ExporterProcess, running_exporter
+from tests.support.telemetry import payment
+from tests.support.waiting import wait_until
+from tests.support.writing import (
+    Replica,
+    ask,
+    entry,
+    eventually,
+    ledger,
+    make_replica,
+    running,
+    usage_of,
+)
+
+EXPIRE = "UPDATE ledger.leases SET expires_at = 'epoch'"
+DELETE = "DELETE FROM ledger.leases"
+
+
+async def test_a_live_name_is_refused_with_its_holder(database_url: str, tmp_path: Path) -> None:
+    async with running(database_url, tmp_path / "one") as main:
+        second = make_replica(database_url, tmp_path / "two")
+        begun = time.monotonic()
+        with pytest.raises(LeaseHeld) as held:
+            await second.writer.run()
+        assert time.monotonic() - begun < 4
+        here = f"process {os.getpid()} on {socket.gethostname()}"
+        assert f"'main' is in use by {here}" in str(held.value)
+        assert "BILLING_REPLICA" in str(held.value)
+        assert not second.writer.ready.is_set()
+        assert await main.submit(entry("a")) == [Outcome.NEW]
+
+
+async def test_a_clean_stop_gives_the_name_back_at_once(database_url: str, tmp_path: Path) -> None:
+    async with running(database_url, tmp_path) as first:
+        waiting = asyncio.create_task(first.submit(entry("a")))
+        await asyncio.sleep(0)
+        begun = time.monotonic()
+        await first.stop()
+        # What was taken before is committed first.
+        assert await waiting == [Outcome.NEW]
+        with pytest.raises(LedgerUnavailable):
+            await first.submit(entry("b"))
+    async with running(database_url, tmp_path) as second:
+        assert time.monotonic() - begun < 1.5
+        assert second.memory() == first.memory() == ledger(database_url)
+
+
+async def test_of_two_that_find_an_expired_name_one_gets_it(
+    database_url: str, tmp_path: Path
+) -> None:
+    async with running(database_url, tmp_path) as gone:
+        await gone.submit(entry("a"))
+        await gone.die()
+    ask(database_url, EXPIRE)
+    rivals = [make_replica(database_url, tmp_path) for _ in range(3)]
+    for one in rivals:
+        one.start()
+    await eventually(lambda: sum(one.task.done() for one in rivals) == 2, 10, "two have given up")
+    for one in rivals:
+        if one.task.done():
+            assert isinstance(one.task.exception(), LeaseHeld)
+        else:
+            assert usage_of(one.memory()) == 1
+            await one.stop()
+
+
+async def test_a_clock_that_was_set_back_keeps_no_dead_process_name(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running(database_url, tmp_path) as gone:
+        await gone.submit(entry("a"))
+        await gone.die()
+    ask(database_url, "UPDATE ledger.leases SET expires_at = now() + interval '1 hour'")
+    monkeypatch.setattr(lease, "LEASE_SECONDS", 1.0)
+    async with running(database_url, tmp_path) as main:
+        assert usage_of(main.memory()) == 1
+
+
+async def supersede(main: Replica, conninfo: str, folder: Path) -> None:
+    """Another process takes the name, as it does when this one seemed dead."""
+    ask(conninfo, EXPIRE)
+    async with running(conninfo, folder) as other:
+        await expect_end(main)
+        assert await other.submit(entry("b")) == [Outcome.NEW]
+
+
+async def forget(main: Replica, conninfo: str, folder: Path) -> None:
+    """The row is gone."""
+    del folder
+    ask(conninfo, DELETE)
+    await expect_end(main)
+
+
+async def expect_end(main: Replica) -> None:
+    """The writer commits nothing more and says why."""
+    begun = time.monotonic()
+    with pytest.raises(LedgerUnavailable):
+        await main.submit(entry("late"))
+    assert time.monotonic() - begun < 1, "whoever waits is answered at once"
+    with pytest.raises(Superseded, match="'main' was taken by another process"):
+        await main.task
+    with pytest.raises(LedgerUnavailable):
+        await main.submit(entry("later"))
+
+
+@pytest.mark.parametrize("lose", [supersede, forget])
+async def test_a_writer_without_its_lease_commits_nothing_more_and_ends(
+    database_url: str,
+    tmp_path: Path,
+    lose: Callable[[Replica, str, Path], asyncio.Future[None]],
+) -> None:
+    async with running(database_url, tmp_path / "one") as main:
+        await main.submit(entry("a"))
+        await lose(main, database_url, tmp_path / "two")
+        ids = ask(database_url, "SELECT id FROM ledger.event_ids WHERE id LIKE 'late%'")
+        assert ids == []
+
+
+async def test_an_idle_writer_notices_that_its_name_was_taken(
+    database_url: str, tmp_path: Path
+) -> None:
+    async with running(database_url, tmp_path) as main:
+        ask(database_url, "UPDATE ledger.leases SET holder = gen_random_uuid()")
+        await eventually(main.task.done, 4, "it ends")
+        with pytest.raises(Superseded):
+            await main.task
+
+
+def test_a_killed_process_name_is_taken_over_within_its_expiry(
+    tmp_path: Path, database_url: str
+) -> None:
+    with ExporterProcess(tmp_path / "main", database_url) as first:
+        first.wait_ready()
+        assert first.send_events(payment("a")).json()["accepted"] == 1
+        with ExporterProcess(tmp_path / "second", database_url) as second:
+            assert second.process.wait(timeout=10) == 1
+            assert f"is in use by process {first.process.pid} on" in second.log
+        before = first.scrape().counters()
+        first.kill()
+        killed = time.monotonic()
+    with running_exporter(tmp_path / "main", database_url) as third:
+        assert time.monotonic() - killed < LEASE_SECONDS + 4
+        after = third.scrape().counters()
+        assert {key: after[key] for key in before if before[key] and is_counted(key[0])} == {
+            key: before[key] for key in before if before[key] and is_counted(key[0])
+        }
+        ask(database_url, DELETE)
+        wait_until(lambda: third.process.poll() is not None, 15, "the superseded one ends")
+        assert third.process.returncode == 1
+        assert "'main' was taken by another process" in third.log
+
+
+def is_counted(sample: str) -> bool:
+    """Whether a sample of this name comes from committed events."""
+    return sample.startswith(("billing_payment", "billing_events_received"))

@@ -1,0 +1,139 @@
+"""The gauges of the ledger's state: written by one replica, exposed alike by all."""
+
+import uuid
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from exporter.catalogue import own_metrics as own
+from exporter.catalogue.book import Catalogue
+from exporter.catalogue.own_metrics import OWN_METRICS
+from exporter.ledger.connection import connect
+from exporter.ledger.migrate import migrate
+from exporter.monitors.upkeep import CountSubscriptions, Refresh, make_monitors
+from exporter.totals import Totals
+from tests.support.exporter import ExporterProcess, running_exporter
+from tests.support.stripe_cases import fixture
+from tests.support.waiting import wait_until
+from tests.support.writing import ask
+
+_SUBSCRIBE = """
+INSERT INTO shared.subscriptions (scope, subscription_id, livemode, status, plan, terminal,
+    created_seconds, type_rank, status_rank, event_id)
+VALUES ('own:live', %s, %s, %s, %s, false, 1, 1, 1, 'evt_1')
+"""
+
+
+def subscription(number: int, status: str) -> dict[str, Any]:
+    """A live subscription's update, of the plan pro."""
+    body = fixture("subscription_created_basil", id=f"sub_{number}", status=status)
+    return {**body, "id": f"evt_{number}_{status}", "livemode": True}
+
+
+def gauge(exporter: ExporterProcess, status: str) -> float:
+    """How many subscriptions of a status are exposed."""
+    return exporter.scrape().total("billing_subscriptions", status=status)
+
+
+def test_both_replicas_expose_the_same_gauges_and_one_of_them_works(
+    tmp_path: Path, database_url: str
+) -> None:
+    with (
+        running_exporter(tmp_path / "a", database_url, {"BILLING_REPLICA": "a"}) as a,
+        running_exporter(tmp_path / "b", database_url, {"BILLING_REPLICA": "b"}) as b,
+    ):
+        for number, one in enumerate((a, b, a)):
+            assert one.send_stripe(subscription(number, "active")).status_code == 200
+        for one in (a, b):
+            wait_until(lambda one=one: gauge(one, "active") == 3, 10, "all are counted")
+        later = subscription(0, "past_due")
+        later["created"] += 1
+        assert b.send_stripe(later).status_code == 200
+        for one in (a, b):
+            wait_until(lambda one=one: gauge(one, "past_due") == 1, 10, "the change is seen")
+            assert gauge(one, "active") == 2
+        holders = ask(database_url, "SELECT DISTINCT holder FROM ledger.monitors")
+        assert len(holders) == 1
+        succeeded = "billing_monitor_last_success_timestamp_seconds"
+        assert a.scrape().value(succeeded, monitor="subscriptions") > 1_700_000_000
+        assert b.scrape().value(succeeded, monitor="fold") > 1_700_000_000
+
+
+@pytest.fixture
+def health(database_url: str) -> Totals:
+    """The process' own metrics, where only live events count and one plan is configured."""
+    migrate(database_url)
+    return Totals(Catalogue({"plans": ("pro",), "stripe.mode": ("true",)}), OWN_METRICS)
+
+
+async def refresh(conninfo: str, count: CountSubscriptions, health: Totals) -> dict[Any, int]:
+    """One pass of both monitors; the subscriptions that are exposed then."""
+    async with await connect(conninfo) as connection:
+        await count(connection)
+        await Refresh(health)(connection)
+    return {labels: numbers[0] for labels, numbers in health.counts(own.SUBSCRIPTIONS).items()}
+
+
+async def test_plans_that_left_the_configuration_are_others_and_the_other_mode_stays_out(
+    database_url: str, health: Totals
+) -> None:
+    for id_, livemode, status, plan in (
+        ("1", True, "active", "pro"),
+        ("2", True, "active", "abandoned"),
+        ("3", True, "active", "forgotten"),
+        ("4", True, "a_new_status", "pro"),
+        ("5", False, "active", "pro"),
+    ):
+        ask(database_url, _SUBSCRIBE, id_, livemode, status, plan)
+    assert await refresh(database_url, CountSubscriptions(), health) == {
+        ("true", "pro", "active"): 1,
+        ("true", "other", "active"): 2,
+        ("true", "pro", "other"): 1,
+    }
+
+
+async def test_what_a_tie_was_resolved_to_is_counted_without_another_event(
+    database_url: str, health: Totals
+) -> None:
+    count = CountSubscriptions()
+    ask(database_url, _SUBSCRIBE, "1", True, "active", "pro")
+    await refresh(database_url, count, health)
+    ask(database_url, "UPDATE shared.subscriptions SET status = 'canceled'")
+    # Nothing is counted anew while nobody says that something changed.
+    assert await refresh(database_url, count, health) == {("true", "pro", "active"): 1}
+    ask(
+        database_url,
+        "INSERT INTO ledger.monitors VALUES ('ties', %s, now(), now())",
+        str(uuid.uuid4()),
+    )
+    assert await refresh(database_url, count, health) == {("true", "pro", "canceled"): 1}
+
+
+async def test_the_last_subscription_of_a_kind_takes_its_gauge_along(
+    database_url: str, health: Totals
+) -> None:
+    ask(database_url, _SUBSCRIBE, "1", True, "active", "pro")
+    assert await refresh(database_url, CountSubscriptions(), health) != {}
+    ask(database_url, "DELETE FROM shared.subscriptions")
+    assert await refresh(database_url, CountSubscriptions(), health) == {}
+
+
+async def test_dead_letters_that_wait_are_counted(database_url: str, health: Totals) -> None:
+    for number in range(3):
+        ask(
+            database_url,
+            "INSERT INTO ledger.dead_letters (scope, id, event_type, reason, body) "
+            "VALUES ('own:live', %s, 'invoice.paid', 'no amount', '')",
+            str(number),
+        )
+    ask(database_url, "UPDATE ledger.dead_letters SET replayed_at = now() WHERE id = '1'")
+    await refresh(database_url, CountSubscriptions(), health)
+    assert health.counts(own.DEAD_LETTERS)[()] == [2]
+
+
+def test_every_monitor_that_takes_a_lease_has_its_metrics() -> None:
+    health = Totals(Catalogue(), OWN_METRICS)
+    leased = {(one.name,) for one in make_monitors(90, health) if not one.everywhere}
+    assert leased <= health.counts(own.MONITOR_FAILURES).keys()
+    assert leased <= health.counts(own.MONITOR_LAST_SUCCESS).keys()

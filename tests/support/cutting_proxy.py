@@ -1,0 +1,179 @@
+"""A proxy in front of PostgreSQL that loses the connection at a chosen step of a group."""
+
+import asyncio
+import contextlib
+from enum import Enum
+from typing import Self
+
+import psycopg
+from psycopg.conninfo import make_conninfo
+
+_CHUNK_BYTES = 1 << 20
+_LATE_SECONDS = 0.5
+
+
+class Cut(Enum):
+    """Where the connection is lost, as the client sees it."""
+
+    BEFORE_STATEMENTS = "nothing of the group was sent"
+    AFTER_IDS = "the ids are claimed, nothing more is written"
+    BEFORE_COMMIT = "all is written, COMMIT never arrives"
+    LATE_COMMIT = "COMMIT arrives a while after the client gave up"
+    AFTER_COMMIT = "committed, the answer is lost"
+    AFTER_EPOCH = "a new epoch is begun, the answer is lost"
+
+
+GROUP_CUTS = tuple(cut for cut in Cut if cut is not Cut.AFTER_EPOCH)
+
+# The words in a client's message at which each cut happens.
+_MARKS = {
+    Cut.BEFORE_STATEMENTS: b"BEGIN\x00",
+    Cut.AFTER_IDS: b"INSERT INTO ledger.increments",
+    Cut.BEFORE_COMMIT: b"COMMIT\x00",
+    Cut.LATE_COMMIT: b"COMMIT\x00",
+    Cut.AFTER_COMMIT: b"COMMIT\x00",
+    Cut.AFTER_EPOCH: b"epoch = epoch + 1",
+}
+
+
+class CuttingProxy:
+    """Hands on everything; `cut_next` loses one connection a step, `refuse` all, and `stall` keeps
+    them and hands on nothing, until `accept`.
+
+    `conninfo` is the way through it; `cuts` counts the connections that were lost at their step.
+    """
+
+    def __init__(self, conninfo: str) -> None:
+        self._target = psycopg.conninfo.conninfo_to_dict(conninfo)
+        self._server: asyncio.Server | None = None
+        self._next: list[Cut] = []
+        self._links: set[_Link] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._refusing = False
+        self._flowing = asyncio.Event()
+        self._last: Cut | None = None
+        self.conninfo = ""
+        self.cuts = 0
+
+    async def __aenter__(self) -> Self:
+        self.accept()
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        port = self._server.sockets[0].getsockname()[1]
+        self.conninfo = make_conninfo(**{**self._target, "port": port})
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        assert self._server is not None
+        self._server.close()
+        self._flowing.set()
+        self._lose_all()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+
+    def cut_next(self, *cuts: Cut) -> None:
+        """Lose connections at these steps, one after the other."""
+        self._next.extend(cuts)
+
+    def cut_and_refuse(self, cut: Cut) -> None:
+        """Lose a connection at this step, and take no new one from then on until `accept`."""
+        self.cut_next(cut)
+        self._last = cut
+
+    def refuse(self) -> None:
+        """Lose every connection and take no new one."""
+        self._refusing = True
+        self._lose_all()
+
+    def accept(self) -> None:
+        """Take connections again, and hand on what came meanwhile."""
+        self._refusing, self._last = False, None
+        self._flowing.set()
+
+    def stall(self) -> None:
+        """Be a server that has stopped, whose machine keeps the connections."""
+        self._flowing.clear()
+
+    def _lose_all(self) -> None:
+        for link in self._links:
+            link.abort()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        if self._refusing:
+            writer.transport.abort()
+            return
+        server = await asyncio.open_connection(
+            str(self._target["host"]), int(str(self._target["port"]))
+        )
+        link = _Link((reader, writer), server)
+        self._links.add(link)
+        back = asyncio.create_task(link.hand_back())
+        try:
+            await self._hand_on(link)
+        finally:
+            link.abort()
+            self._links.remove(link)
+            await back
+
+    async def _hand_on(self, link: "_Link") -> None:
+        """Until either side ends, or the connection is lost at its step."""
+        seen = b""
+        with contextlib.suppress(ConnectionError):
+            while chunk := await link.client_reader.read(_CHUNK_BYTES):
+                await self._flowing.wait()
+                # A statement's words may be torn between two chunks.
+                seen = seen[-64:] + chunk
+                if self._next and _MARKS[self._next[0]] in seen:
+                    self.cuts += 1
+                    self._refusing = self._next[0] is self._last
+                    await link.cut(self._next.pop(0), chunk)
+                    return
+                await link.send(chunk)
+
+
+class _Link:
+    """One connection of a client, and the one to the server that belongs to it."""
+
+    def __init__(
+        self,
+        client: tuple[asyncio.StreamReader, asyncio.StreamWriter],
+        server: tuple[asyncio.StreamReader, asyncio.StreamWriter],
+    ) -> None:
+        self.client_reader, self._client_writer = client
+        self._server_reader, self._server_writer = server
+        self._silent = False
+        self._server_spoke = asyncio.Event()
+
+    async def send(self, chunk: bytes) -> None:
+        """To the server."""
+        self._server_writer.write(chunk)
+        await self._server_writer.drain()
+
+    async def hand_back(self) -> None:
+        """To the client what the server says, until nobody shall hear it."""
+        with contextlib.suppress(ConnectionError):
+            while chunk := await self._server_reader.read(_CHUNK_BYTES):
+                if self._silent:
+                    break
+                self._client_writer.write(chunk)
+                await self._client_writer.drain()
+        self._server_spoke.set()
+        self._client_writer.transport.abort()
+
+    async def cut(self, cut: Cut, chunk: bytes) -> None:
+        """Lose the connection at a step whose message is `chunk`."""
+        self._silent = True
+        if cut is Cut.LATE_COMMIT:
+            self._client_writer.transport.abort()
+            await asyncio.sleep(_LATE_SECONDS)
+        if cut in (Cut.LATE_COMMIT, Cut.AFTER_COMMIT, Cut.AFTER_EPOCH):
+            await self.send(chunk)
+            await self._server_spoke.wait()
+
+    def abort(self) -> None:
+        """Lose both connections."""
+        self._client_writer.transport.abort()
+        self._server_writer.transport.abort()
