@@ -3,10 +3,11 @@
 BillingError
 ├── Problem: answered to an HTTP client as an RFC 9457 problem
 │   ├── MalformedBody 400, InvalidSignature 400
-│   ├── Unauthenticated 401, Forbidden 403, NotFound 404
+│   ├── Unauthenticated 401, NotFound 404
 │   ├── MethodNotAllowed 405, Timeout 408
 │   ├── BodyTooLarge 413, UnsupportedMedia 415, InvalidEvents 422
 │   └── LedgerUnavailable 503
+├── ClientGone: the client left before its request was complete; nobody is left to tell
 ├── TranslationError: a signed Stripe event that can't be translated; becomes a dead letter
 ├── LeaseHeld: another process is alive under this replica's name
 ├── Superseded: this process lost its replica's name while it ran
@@ -71,14 +72,6 @@ class Unauthenticated(Problem):
         super().__init__(detail, remedy, headers={"WWW-Authenticate": 'Bearer realm="billing"'})
 
 
-class Forbidden(Problem):
-    """The API key is known and lacks the scope."""
-
-    status = 403
-    slug = "forbidden"
-    title = "This API key may not do that"
-
-
 class NotFound(Problem):
     """Nothing is served at this path."""
 
@@ -140,6 +133,10 @@ class LedgerUnavailable(Problem):
             "Nothing of this request was stored; send it again with the same ids.",
             headers={"Retry-After": str(retry_after_seconds)},
         )
+
+
+class ClientGone(BillingError):
+    """The client closed the connection before its request was complete."""
 
 
 class TranslationError(BillingError):

@@ -3,6 +3,7 @@ prometheus-client writes for the same families.
 """
 
 import math
+import re
 from collections.abc import Iterable
 
 from exporter.catalogue.book import METRICS
@@ -13,12 +14,17 @@ from exporter.totals import Totals
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
 OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 _MICRO = 1_000_000
+_NO_QUALITY = re.compile(r"q=0(\.0*)?")
 
 
 def negotiate(accept: str) -> str:
     """The content type for an Accept header: OpenMetrics if it is asked for, else text."""
-    wanted = (part.split(";")[0].strip() for part in accept.split(","))
-    return OPENMETRICS if "application/openmetrics-text" in wanted else TEXT
+    for part in accept.lower().split(","):
+        media, *parameters = (piece.strip() for piece in part.split(";"))
+        refused = any(_NO_QUALITY.fullmatch(parameter) for parameter in parameters)
+        if media == "application/openmetrics-text" and not refused:
+            return OPENMETRICS
+    return TEXT
 
 
 class Exposition:
@@ -66,8 +72,8 @@ class Exposition:
         running = 0
         for bound, number in zip((*metric.bounds, math.inf), numbers[:-1], strict=True):
             running += number
-            lines.append(self._prefix(metric, labels, go_float(bound)) + f"{running}.0\n")
-        lines.append(self._prefix(metric, labels, "count") + f"{running}.0\n")
+            lines.append(self._prefix(metric, labels, go_float(bound)) + _format(running, 1))
+        lines.append(self._prefix(metric, labels, "count") + _format(running, 1))
         total = _format(numbers[-1], _divisor(metric, labels))
         lines.append(self._prefix(metric, labels, "sum") + total)
         return lines

@@ -85,7 +85,7 @@ class Exporter:
         self.health.set(own.BUILD_INFO, (__version__, settings.replica), 1)
         lease = Lease(settings.replica, Highwater(settings.data_dir, settings.replica))
         self.writer = Writer(database, lease, catalogue, self.totals, self.health)
-        self._pool = make_pool(database())
+        self._pool = make_pool(database)
         self._supervisor = Supervisor(self._pool, lease.holder, self.health, self.writer.ready)
         key = AdminKey(keys.admin_key.reveal())
         self._plans = _plan_names(config, catalogue)

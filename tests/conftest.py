@@ -3,12 +3,19 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from exporter.ledger.embedded import EmbeddedServer
 from tests.support.database import new_database
 from tests.support.exporter import ExporterProcess, running_exporter
 from tests.support.postgres import reachable_folder
+
+# A machine that is busy with something else is no fault of the example at hand.
+hypothesis.settings.register_profile(
+    "unhurried", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("unhurried")
 
 
 @pytest.fixture(scope="session")

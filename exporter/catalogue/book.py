@@ -49,7 +49,11 @@ class Catalogue:
         self._shares: dict[tuple[object, ...], tuple[_Share, ...]] = {}
 
     def values(self, label: Label) -> tuple[str, ...]:
-        """The label's closed set without `other`."""
+        """The label's closed set without `other`. Both modes are always told apart; the
+        configuration only says which exist from the start.
+        """
+        if label is l.LIVEMODE:
+            return label.values
         return self._configured.get(label.configured or "", label.values)
 
     def exposed_values(self, label: Label) -> tuple[str, ...]:
@@ -59,7 +63,9 @@ class Catalogue:
         return tuple(dict.fromkeys((*self.values(label), OTHER)))
 
     def zero_values(self, label: Label) -> tuple[str, ...]:
-        """The values that exist at 0 from the start: of currencies, the configured ones."""
+        """The values that exist at 0 from the start: of currencies and modes the configured."""
+        if label is l.LIVEMODE:
+            return self._configured.get(label.configured or "", label.values)
         if label is l.CURRENCY:
             return self._configured.get("currencies", ("usd",))
         return self.exposed_values(label)
@@ -152,7 +158,7 @@ class Catalogue:
         """
         if not metric.zero:
             return
-        other_modes = set(self.values(l.LIVEMODE)[1:])
+        other_modes = set(self.zero_values(l.LIVEMODE)[1:])
         for values in itertools.product(*(self.zero_values(label) for label in metric.labels)):
             if not (
                 metric.labels[:1] == (l.SOURCE,)

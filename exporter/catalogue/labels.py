@@ -162,7 +162,7 @@ WEBHOOK_STATUS = Label(
 )
 REJECTION = Label(
     "reason",
-    ("invalid_signature", "unreadable", "too_large", "unsupported_media"),
+    ("invalid_signature", "unreadable", "too_large", "unsupported_media", "timeout"),
     "Why the request was turned away before it counted as an event.",
     collapsible=False,
 )

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from exporter.errors import BodyTooLarge, Timeout, UnsupportedMedia
+from exporter.errors import BodyTooLarge, ClientGone, Timeout, UnsupportedMedia
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -14,11 +14,10 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 BODY_WITHIN_SECONDS = 20.0
+# How often the limit may be sent and thrown away before the connection is cut: a client that
+# sends its whole body before it reads would only see a reset.
+_DRAINED_LIMITS = 8
 _encode = msgspec.json.Encoder().encode
-
-
-class ClientGone(Exception):
-    """The client closed the connection before its body was complete; nobody is left to tell."""
 
 
 def headers_of(scope: Scope) -> dict[bytes, bytes]:
@@ -26,7 +25,12 @@ def headers_of(scope: Scope) -> dict[bytes, bytes]:
     return dict(scope["headers"])
 
 
-async def read_body(scope: Scope, receive: Receive, limit_bytes: int) -> bytes:
+async def read_body(
+    scope: Scope,
+    receive: Receive,
+    limit_bytes: int,
+    within_seconds: float = BODY_WITHIN_SECONDS,
+) -> bytes:
     """The whole body. Raises BodyTooLarge by what has been read, whatever the headers say,
     UnsupportedMedia for a compressed one, Timeout for one that trickles, ClientGone.
     """
@@ -36,28 +40,34 @@ async def read_body(scope: Scope, receive: Receive, limit_bytes: int) -> bytes:
             f"The body is compressed ({encoding.decode('latin-1')[:40]}).",
             "Send it uncompressed, without a Content-Encoding header.",
         )
-    chunks: list[bytes] = []
-    size = 0
     try:
-        async with asyncio.timeout(BODY_WITHIN_SECONDS):
-            more = True
-            while more:
-                message = await receive()
-                if message["type"] == "http.disconnect":
-                    raise ClientGone
-                chunk = message.get("body", b"")
-                size += len(chunk)
-                if size > limit_bytes:
-                    raise BodyTooLarge(
-                        f"The body is larger than {limit_bytes} bytes.",
-                        "Send fewer events in one request.",
-                    )
-                chunks.append(chunk)
-                more = message.get("more_body", False)
+        async with asyncio.timeout(within_seconds):
+            return await _collect(receive, limit_bytes)
     except TimeoutError:
         raise Timeout(
-            f"The body did not arrive within {BODY_WITHIN_SECONDS:.0f} s.", "Send it again."
+            f"The body did not arrive within {within_seconds:g} s.", "Send it again."
         ) from None
+
+
+async def _collect(receive: Receive, limit_bytes: int) -> bytes:
+    chunks: list[bytes] = []
+    size = 0
+    more = True
+    while more and size <= limit_bytes * _DRAINED_LIMITS:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientGone("The client closed the connection before its body was complete.")
+        chunk = message.get("body", b"")
+        size += len(chunk)
+        if size <= limit_bytes:
+            chunks.append(chunk)
+        else:
+            chunks.clear()
+        more = message.get("more_body", False)
+    if size > limit_bytes:
+        raise BodyTooLarge(
+            f"The body is larger than {limit_bytes} bytes.", "Send less in one request."
+        )
     return b"".join(chunks)
 
 

@@ -3,20 +3,25 @@
 from typing import Any
 
 from exporter.catalogue.events import APP_KINDS
-from exporter.ingest.telemetry import EventRefusedError, Telemetry
+from exporter.ingest import strict_json
+from exporter.ingest.refusal import EventRefusedError
+from exporter.ingest.telemetry import Telemetry
 from exporter.ledger.entry import Entry
 
 _KINDS = {kind.name for kind in APP_KINDS}
 _MAX_SOURCE = 255
+# Theirs, and what it is here.
+_ATTRIBUTES = (("id", "id"), ("time", "occurred_at"))
 
 
-def to_entry(value: Any, telemetry: Telemetry) -> Entry:
+def decode(raw: bytes, telemetry: Telemetry) -> Entry:
     """The entry of one structured CloudEvent; its `source` is the scope of its id.
 
     `type` is the event's kind, alone or after a dot (`com.example.payment_processed`), `time`
     is `occurred_at`, `data` holds `measurements` and `metadata`. Extension attributes are
-    ignored. Raises EventRefusedError.
+    ignored. Raises EventRefusedError, or MalformedBody where it isn't JSON.
     """
+    value = strict_json.decode(raw)
     if not isinstance(value, dict):
         raise EventRefusedError("it isn't a JSON object", "Send CloudEvents in structured mode.")
     if value.get("specversion") != "1.0":
@@ -24,15 +29,27 @@ def to_entry(value: Any, telemetry: Telemetry) -> Entry:
     source = value.get("source")
     if not isinstance(source, str) or not 0 < len(source) <= _MAX_SOURCE or "\0" in source:
         raise EventRefusedError(
-            f"source must be text of 1 to {_MAX_SOURCE} characters", "Name the sender there."
+            f"source must be text of 1 to {_MAX_SOURCE} characters without U+0000",
+            "Name the sender there.",
         )
-    kind = value.get("type")
-    kind = kind.rpartition(".")[2] if isinstance(kind, str) else kind
+    event = {"event": _kind(value.get("type")), **_data(value.get("data"))}
+    for theirs, ours in _ATTRIBUTES:
+        if theirs not in value:
+            raise EventRefusedError(f"{theirs} is missing", f"Send the event's {theirs}.")
+        event[ours] = value[theirs]
+    return telemetry.convert(event, source)
+
+
+def _kind(type_: Any) -> str:
+    kind = type_.rpartition(".")[2] if isinstance(type_, str) else None
     if kind not in _KINDS:
         raise EventRefusedError(
             "type doesn't end in a kind that apps send", f"Use one of {', '.join(sorted(_KINDS))}."
         )
-    data = value.get("data")
+    return kind
+
+
+def _data(data: Any) -> dict[str, Any]:
     if not isinstance(data, dict):
         raise EventRefusedError(
             "data isn't a JSON object", "Put measurements and metadata there, as JSON."
@@ -42,8 +59,4 @@ def to_entry(value: Any, telemetry: Telemetry) -> Entry:
         raise EventRefusedError(
             f"data holds {', '.join(sorted(taken))}", "These belong to the CloudEvent's attributes."
         )
-    event = {"event": kind, **data}
-    for ours, theirs in (("id", "id"), ("occurred_at", "time")):
-        if theirs in value:
-            event[ours] = value[theirs]
-    return telemetry.convert(event, source)
+    return data

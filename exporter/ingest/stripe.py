@@ -12,6 +12,7 @@ from exporter.errors import (
     MalformedBody,
     NotFound,
     Problem,
+    Timeout,
     UnsupportedMedia,
 )
 from exporter.ingest.body import Receive, Scope, Send, headers_of, read_body, send_json
@@ -28,6 +29,7 @@ _REJECTIONS: dict[type[Problem], str] = {
     MalformedBody: "unreadable",
     BodyTooLarge: "too_large",
     UnsupportedMedia: "unsupported_media",
+    Timeout: "timeout",
 }
 _MICRO = 1_000_000
 
@@ -76,5 +78,6 @@ class StripeRoute:
 
     def _observe_arrival(self, event: StripeEvent, arrived_seconds: float) -> None:
         self.health.set(own.WEBHOOK_LAST_RECEIVED, (), int(arrived_seconds * _MICRO))
-        lag = arrived_seconds - event.created_seconds
-        self.health.add(self.catalogue.observe(own.WEBHOOK_LAG, (), lag))
+        if event.created_seconds:
+            lag = arrived_seconds - event.created_seconds
+            self.health.add(self.catalogue.observe(own.WEBHOOK_LAG, (), lag))

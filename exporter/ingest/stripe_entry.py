@@ -10,8 +10,9 @@ from exporter.catalogue.book import Catalogue
 from exporter.catalogue.events import Event
 from exporter.catalogue.model import Increment
 from exporter.domain.subscription import Subscription
-from exporter.errors import TranslationError
+from exporter.errors import MalformedBody, TranslationError
 from exporter.ingest import strict_json
+from exporter.ingest.refusal import EventRefusedError
 from exporter.ingest.telemetry import digest
 from exporter.ledger.entry import DeadLetter, Entry, Submission
 from exporter.stripe_events.envelope import StripeEvent, read
@@ -36,7 +37,13 @@ class StripeEntries:
 
     def read(self, raw: bytes) -> StripeEvent:
         """The event in a body. Raises MalformedBody."""
-        return read(strict_json.decode(raw))
+        try:
+            body = strict_json.decode(raw)
+        except EventRefusedError as error:
+            raise MalformedBody(
+                f"The event can't be taken: {error.reason}.", error.remedy
+            ) from None
+        return read(body)
 
     def submission(self, raw: bytes, event: StripeEvent, *, replayed: bool = False) -> Submission:
         """What to commit for the event: its entry, or a dead letter if it can't be translated.

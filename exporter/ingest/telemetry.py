@@ -12,6 +12,8 @@ from msgspec import UNSET, Meta, UnsetType
 from exporter.catalogue.book import Catalogue
 from exporter.catalogue.currencies import DECIMALS
 from exporter.catalogue.events import APP_KINDS, METADATA, Event, Kind
+from exporter.ingest.refusal import EventRefusedError
+from exporter.ingest.strict_json import check_duplicate_keys, read
 from exporter.ledger.entry import Entry
 
 MAX_AMOUNT_MINOR = 10**12
@@ -29,22 +31,13 @@ _FIELDS: dict[str, list[tuple[str, Any]]] = {
     "duration": [("duration", _Milliseconds)],
 }
 
+# What is left out stays UNSET, so that an event encoded again has the keys that it came with.
 Metadata = msgspec.defstruct(
     "Metadata",
-    [(name, _Text | None, None) for name in METADATA],
+    [(name, _Text | None | UnsetType, UNSET) for name in METADATA],
     forbid_unknown_fields=True,
     frozen=True,
-    omit_defaults=True,
 )
-
-
-class EventRefusedError(ValueError):
-    """An event breaks a rule; `reason` says which, `remedy` how to mend it."""
-
-    def __init__(self, reason: str, remedy: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.remedy = remedy
 
 
 def _struct_of(kind: Kind) -> type[msgspec.Struct]:
@@ -61,8 +54,8 @@ def _struct_of(kind: Kind) -> type[msgspec.Struct]:
     if kind.required:
         given.append(("measurements", measurements))
     else:
-        given.append(("measurements", measurements, msgspec.field(default_factory=measurements)))
-    given.append(("metadata", Metadata, msgspec.field(default_factory=Metadata)))
+        given.append(("measurements", measurements | UnsetType, UNSET))
+    given.append(("metadata", Metadata | UnsetType, UNSET))
     return msgspec.defstruct(
         kind.name, given, tag=kind.name, tag_field="event", forbid_unknown_fields=True, frozen=True
     )
@@ -75,6 +68,8 @@ for _struct in _STRUCTS.values():
     _union = _struct if _union is None else _union | _struct
 _decode = msgspec.json.Decoder(_union).decode
 _encode = msgspec.json.Encoder().encode
+_NO_METADATA: Any = Metadata()
+_MAX_REASON = 300
 _ATTRIBUTES = (
     "plan",
     "status",
@@ -96,24 +91,28 @@ class Telemetry:
     id_retention_days: int
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
-    def decode(self, raw: bytes | msgspec.Raw, scope: str = "") -> Entry:
-        """One JSON event. Raises EventRefusedError, or what strict_json.decode handles."""
+    def decode(self, raw: bytes, scope: str = "") -> Entry:
+        """One JSON event. Raises EventRefusedError, or MalformedBody where it isn't JSON."""
         try:
-            return self._entry(_decode(raw), scope)
+            event = read(raw, _decode)
         except msgspec.ValidationError as error:
             raise _refusal(error) from None
+        entry = self._entry(event, scope)
+        check_duplicate_keys(raw, entry.content)
+        return entry
 
     def convert(self, value: Mapping[str, Any], scope: str) -> Entry:
         """One event that was decoded already (out of a CloudEvent). Raises EventRefusedError."""
         try:
-            return self._entry(msgspec.convert(value, _union), scope)
+            event = msgspec.convert(value, _union)
         except msgspec.ValidationError as error:
             raise _refusal(error) from None
+        return self._entry(event, scope)
 
     def _entry(self, event: Any, scope: str) -> Entry:
         kind = type(event).__name__
         self._check_time(event.occurred_at)
-        measured, metadata = event.measurements, event.metadata
+        measured, metadata = event.measurements, event.metadata or _NO_METADATA
         amount = _amount(kind, measured)
         currency = (metadata.currency or self.default_currency).lower()
         if amount is not None and currency not in DECIMALS:
@@ -123,9 +122,7 @@ class Telemetry:
             )
         duration = getattr(measured, "duration", UNSET)
         quantity = getattr(measured, "quantity", None)
-        attributes = {
-            name: value for name in _ATTRIBUTES if (value := getattr(metadata, name)) is not None
-        }
+        attributes = {name: value for name in _ATTRIBUTES if (value := getattr(metadata, name))}
         counted = Event(
             kind=kind,
             source="app",
@@ -187,11 +184,13 @@ def _amount(kind: str, measured: Any) -> int | None:
 def _refusal(error: msgspec.ValidationError) -> EventRefusedError:
     reason, _, where = str(error).partition(" - at `$")
     place = where.rstrip("`").lstrip(".")
-    if "Invalid value" in reason and place == "event":
+    if reason.startswith("Invalid value") and place == "event":
         return EventRefusedError(
             "event isn't a kind that apps send", f"Use one of {', '.join(_STRUCTS)}."
         )
-    if "matching regex" in reason:
+    if reason.startswith("Expected `str` matching regex"):
         reason = "must not hold the character U+0000"
     text = f"{place}: {reason}" if place else reason
-    return EventRefusedError(text, "See docs/events.md for its fields, types and bounds.")
+    return EventRefusedError(
+        text[:_MAX_REASON], "See docs/events.md for its fields, types and bounds."
+    )

@@ -1,8 +1,9 @@
 """`billing.yml`: what a deployment says about its billing, strictly checked."""
 
 import re
+from collections.abc import Container, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_origin
 
 import msgspec
 import yaml
@@ -55,8 +56,15 @@ CONFIG_KEYS: dict[str, str] = {
 }
 
 
-def read_config(path: Path) -> Config:
-    """The configuration in `path`; a missing file means its defaults.
+_Path = tuple[str, ...]
+_MAX_NAMES = 100
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
+_MISFIT = object()
+
+
+def read_config(path: Path, currencies: Container[str] | None = None) -> Config:
+    """The configuration in `path`; a missing file means its defaults. Its currencies must be
+    among `currencies`, if these are given.
 
     Raises SettingsError naming every fault with its line.
     """
@@ -66,24 +74,33 @@ def read_config(path: Path) -> Config:
         return Config()
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path}: can't be read: {error}") from error
+    content, lines = _parse(path, text)
+    faults: list[tuple[_Path, str]] = []
+    config = msgspec.convert(_fitting(content, Config, (), faults), Config)
+    faults.extend(_broken_rules(config, content, currencies))
+    if faults:
+        told = sorted((_line(where, lines), ".".join(where), what) for where, what in faults)
+        raise SettingsError("\n".join(f"{path}:{line}: {key}: {what}" for line, key, what in told))
+    return config
+
+
+def _parse(path: Path, text: str) -> tuple[dict[Any, Any], dict[_Path, int]]:
+    """The file's content, and the line of everything in it. Raises SettingsError."""
     try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
-        lines = _lines(root)
-        content = yaml.safe_load(text) or {}
+        lines = _lines(yaml.compose(text, Loader=yaml.SafeLoader))
+        content = yaml.safe_load(text)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = mark.line + 1 if mark else 1
         problem = getattr(error, "problem", None) or "it isn't YAML"
         raise SettingsError(f"{path}:{line}: {problem}. Mend the YAML there.") from error
+    except RecursionError as error:
+        raise SettingsError(f"{path}:1: it is nested without end. Mend the YAML.") from error
+    if content is None:
+        return {}, lines
     if not isinstance(content, dict):
         raise SettingsError(f"{path}:1: must be keys with values, as in `namespace: acme`.")
-    faults = [f"{path}:{line}: {text}" for line, text in sorted(_faults(content, lines))]
-    if faults:
-        raise SettingsError("\n".join(faults))
-    return msgspec.convert(content, Config)
-
-
-_Path = tuple[str, ...]
+    return content, lines
 
 
 def _lines(node: yaml.Node | None, path: _Path = ()) -> dict[_Path, int]:
@@ -104,62 +121,81 @@ def _lines(node: yaml.Node | None, path: _Path = ()) -> dict[_Path, int]:
     return found
 
 
-def _faults(content: dict[str, Any], lines: dict[_Path, int]) -> list[tuple[int, str]]:
-    found: list[tuple[int, str]] = []
-    for key, value in content.items():
-        if key == "plans" and isinstance(value, dict):
-            for name, plan in value.items():
-                found.extend(_convert({"plans": {name: plan}}, lines, ("plans", str(name))))
-            continue
-        found.extend(_convert({key: value}, lines, (str(key),)))
-    return found or _rules(msgspec.convert(content, Config), lines)
+def _line(where: _Path, lines: dict[_Path, int]) -> int:
+    """The line of what stands there, or of the next that holds it."""
+    return next(lines[where[:end]] for end in range(len(where), -1, -1) if where[:end] in lines)
 
 
-def _convert(piece: dict[str, Any], lines: dict[_Path, int], path: _Path) -> list[tuple[int, str]]:
+def _fitting(value: Any, type_: Any, where: _Path, faults: list[tuple[_Path, str]]) -> Any:
+    """`value` without what doesn't fit `type_`, which is added to `faults`."""
+    if isinstance(value, dict) and (fields := _fields(type_, value)) is not None:
+        kept = {}
+        for key, inner in value.items():
+            place = (*where, str(key))
+            if not isinstance(key, str):
+                faults.append((place, "must be text: put it in quotes."))
+            elif key not in fields:
+                faults.append((place, "there is no such key. Remove it or mend its name."))
+            elif (fit := _fitting(inner, fields[key], place, faults)) is not _MISFIT:
+                kept[key] = fit
+        return kept
+    if isinstance(value, list) and get_origin(type_) is tuple:
+        fits = [
+            _fitting(inner, get_args(type_)[0], (*where, str(index)), faults)
+            for index, inner in enumerate(value)
+        ]
+        return [fit for fit in fits if fit is not _MISFIT]
     try:
-        msgspec.convert(piece, Config)
+        return msgspec.convert(value, type_)
     except msgspec.ValidationError as error:
-        reason, _, where = str(error).partition(" - at `")
-        inner = tuple(re.findall(r"[A-Za-z0-9_]+", where.replace("$", "").replace("[...]", "")))
-        unknown = re.search(r"unknown field `(.+)`", reason)
-        tail = (unknown[1],) if unknown else ()
-        places = ((*path, *tail), (*inner, *tail), path, inner)
-        at = max((place for place in places if place in lines), key=len, default=path)
-        remedy = "Remove it or mend its name" if unknown else "Mend its value"
-        return [(lines.get(at, 1), f"{'.'.join(at)}: {reason}. {remedy}; see docs/settings.md.")]
-    return []
+        faults.append((where, f"{error}. Mend its value; see docs/settings.md."))
+        return _MISFIT
 
 
-def _rules(config: Config, lines: dict[_Path, int]) -> list[tuple[int, str]]:
-    rules = [
-        (
-            ("namespace",),
-            re.fullmatch(r"([a-z][a-z0-9]*(_[a-z0-9]+)*)?", config.namespace),
-            "must be lower case letters, digits and single underscores, as in `acme`.",
-        ),
-        (
-            ("default_currency",),
-            re.fullmatch(r"[a-z]{3,4}", config.default_currency),
-            "must be a currency code in lower case, as in `usd`.",
-        ),
-        (
-            ("id_retention_days",),
-            35 <= config.id_retention_days <= 3650,
-            "must be 35 to 3650: Stripe sends again for up to 30 days.",
-        ),
-        (
-            ("stripe", "mode"),
-            config.stripe.mode in (None, "live", "test", "both"),
-            "must be live, test or both.",
-        ),
-    ]
-    found = [(lines.get(path, 1), f"{'.'.join(path)} {text}") for path, ok, text in rules if not ok]
+def _fields(type_: Any, value: dict[Any, Any]) -> dict[str, Any] | None:
+    """The types of the keys that a mapping may have; None where no mapping is wanted."""
+    if get_origin(type_) is dict:
+        return dict.fromkeys((key for key in value if isinstance(key, str)), get_args(type_)[1])
+    if isinstance(type_, type) and issubclass(type_, msgspec.Struct):
+        return {field.name: field.type for field in msgspec.structs.fields(type_)}
+    return None
+
+
+def _broken_rules(
+    config: Config, content: dict[Any, Any], currencies: Container[str] | None
+) -> Iterator[tuple[_Path, str]]:
+    if not re.fullmatch(r"([a-z][a-z0-9]*(_[a-z0-9]+)*)?", config.namespace):
+        yield ("namespace",), "must be lower case letters, digits and single underscores."
+    if not 35 <= config.id_retention_days <= 3650:
+        yield ("id_retention_days",), "must be 35 to 3650: Stripe sends again for up to 30 days."
+    if config.stripe.mode not in (None, "live", "test", "both"):
+        yield ("stripe", "mode"), "must be live, test or both."
     for key in ("plans", "meters", "credit_reasons", "currencies"):
-        names = tuple(getattr(config, key))
-        if len(names) > 100 or len(set(names)) != len(names):
-            found.append((lines.get((key,), 1), f"{key} must be distinct, 100 at most."))
-        for name in names:
-            if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}", name):
-                line = lines.get((key, name), lines.get((key,), 1))
-                found.append((line, f"{key}: {name!r} must be letters, digits, '_', '-' or '.'."))
-    return found
+        names = _names(content, key)
+        if len({name.lower() for name in names.values()}) < len(names):
+            yield (key,), "must be distinct, whatever their case."
+        if len(names) > _MAX_NAMES:
+            yield (key,), f"must be {_MAX_NAMES} at most."
+        for where, name in names.items():
+            if not _NAME.fullmatch(name):
+                yield where, f"{name!r} must be 1 to 63 letters, digits, '_', '-' or '.'."
+    yield from _unknown_currencies(config, content, currencies)
+
+
+def _unknown_currencies(
+    config: Config, content: dict[Any, Any], currencies: Container[str] | None
+) -> Iterator[tuple[_Path, str]]:
+    codes: dict[_Path, str] = {("default_currency",): config.default_currency}
+    codes |= _names(content, "currencies")
+    for where, code in codes.items():
+        if not re.fullmatch(r"[a-z]{3,4}", code) or not (currencies is None or code in currencies):
+            yield where, f"{code!r} is not a currency's code in lower case, as in usd."
+
+
+def _names(content: dict[Any, Any], key: str) -> dict[_Path, str]:
+    """The names in a list, or of the keys, by where they stand."""
+    value = content.get(key)
+    if isinstance(value, dict):
+        return {(key, name): name for name in value if isinstance(name, str)}
+    listed = value if isinstance(value, list) else []
+    return {(key, str(at)): name for at, name in enumerate(listed) if isinstance(name, str)}

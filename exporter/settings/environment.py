@@ -1,7 +1,8 @@
 """Settings from the environment and `.env`, with the secrets masked."""
 
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,13 +56,19 @@ SETTINGS: tuple[Setting, ...] = (
         True,
     ),
 )
-_BY_NAME = {setting.name: setting for setting in SETTINGS}
 _DECLARES_SETUP = (
     "DATABASE_URL",
     "STRIPE_SECRET_KEY",
     "STRIPE_WEBHOOK_SECRET",
     "BILLING_ADMIN_KEY",
 )
+_CHOICES = (
+    ("BILLING_LOG_FORMAT", ("auto", "console", "json")),
+    ("BILLING_LOG_LEVEL", ("debug", "info", "warning", "error")),
+)
+_PATH = re.compile(r"(?!/-/|/api/)(/[A-Za-z0-9._~-]+)+")
+_REPLICA = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
+_PORT = re.compile(r"[0-9]{1,5}")
 
 
 class Secret:
@@ -113,41 +120,32 @@ class Settings:
         return {"live": (True,), "test": (False,)}.get(mode, (True, False))
 
 
-def load(environment: Mapping[str, str] | None = None, folder: Path | None = None) -> Settings:
-    """Read the environment (and `.env` below `folder`, which it wins over) and `billing.yml`.
+def load(
+    environment: Mapping[str, str] | None = None,
+    folder: Path | None = None,
+    currencies: Container[str] | None = None,
+) -> Settings:
+    """Read the environment (and `.env` below `folder`, which it wins over) and `billing.yml`,
+    whose currencies must be among `currencies` if these are given.
 
     Raises SettingsError with every fault that can be found at once.
     """
     base = folder or Path.cwd()
-    dotenv = {k: v for k, v in dotenv_values(base / ".env").items() if v is not None}
-    given = {**dotenv, **(os.environ if environment is None else environment)}
     faults: list[str] = []
+    given = {**_dotenv(base / ".env", faults)}
+    given |= os.environ if environment is None else environment
     values = {setting.name: _value(setting, given, base, faults) for setting in SETTINGS}
     config_path = base / values["BILLING_CONFIG"]
     config = Config()
     try:
-        config = read_config(config_path)
+        config = read_config(config_path, currencies)
     except SettingsError as error:
         faults.extend(str(error).splitlines())
     development = not any(name in given or f"{name}_FILE" in given for name in _DECLARES_SETUP)
     if not development:
         faults.extend(_missing_secrets(values, config))
-    addresses = tuple(
-        _address(text, faults) for text in values["BILLING_LISTEN_ADDRESS"].split(",")
-    )
-    for name, allowed in (
-        ("BILLING_LOG_FORMAT", ("auto", "console", "json")),
-        ("BILLING_LOG_LEVEL", ("debug", "info", "warning", "error")),
-    ):
-        if values[name] not in allowed:
-            faults.append(f"{name} is {values[name]!r}; use one of {', '.join(allowed)}.")
-    if not values["BILLING_TELEMETRY_PATH"].startswith("/"):
-        faults.append("BILLING_TELEMETRY_PATH must begin with a slash, as in /metrics.")
-    if not _is_conninfo(values["DATABASE_URL"]):
-        faults.append("DATABASE_URL isn't a connection string, as in postgresql://user@host/name.")
-    replica = values["BILLING_REPLICA"]
-    if not replica.replace("-", "").replace("_", "").replace(".", "").isalnum():
-        faults.append("BILLING_REPLICA may hold letters, digits, '-', '_' and '.', 1 at least.")
+    addresses = _addresses(values["BILLING_LISTEN_ADDRESS"], faults)
+    faults.extend(_misfits(values))
     if faults:
         raise SettingsError("\n".join(faults))
     binaries = values["BILLING_POSTGRES_BIN"]
@@ -162,7 +160,7 @@ def load(environment: Mapping[str, str] | None = None, folder: Path | None = Non
         stripe_webhook_secrets=_secrets(values["STRIPE_WEBHOOK_SECRET"]),
         listen_addresses=addresses,
         telemetry_path=values["BILLING_TELEMETRY_PATH"],
-        replica=replica,
+        replica=values["BILLING_REPLICA"],
         postgres_binaries=Path(binaries) if binaries else None,
         log_format=values["BILLING_LOG_FORMAT"],
         log_level=values["BILLING_LOG_LEVEL"],
@@ -171,20 +169,59 @@ def load(environment: Mapping[str, str] | None = None, folder: Path | None = Non
     )
 
 
+def _dotenv(path: Path, faults: list[str]) -> dict[str, str]:
+    try:
+        found = dotenv_values(path, interpolate=False)
+    except (OSError, UnicodeDecodeError) as error:
+        faults.append(f"{path} can't be read: {_reason(error)}.")
+        return {}
+    return {name: value for name, value in found.items() if value is not None}
+
+
 def _value(setting: Setting, given: Mapping[str, str], base: Path, faults: list[str]) -> str:
     name, file_name = setting.name, f"{setting.name}_FILE"
     if setting.secret and file_name in given:
         if name in given:
             faults.append(f"{name} and {file_name} are both set; keep one of them.")
         try:
-            return (base / given[file_name]).read_text().strip()
-        except OSError as error:
-            faults.append(f"{file_name}: {given[file_name]} can't be read: {error.strerror}.")
+            value = (base / given[file_name]).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            # Not its path: somebody may have put the secret itself there.
+            faults.append(f"{file_name}: the file it names can't be read: {_reason(error)}.")
             return ""
+        if not value:
+            faults.append(f"{file_name}: the file it names is empty; put the value there.")
+        return value
     value = given.get(name, setting.default).strip()
     if setting.secret and name in given and not value:
         faults.append(f"{name} is set and empty; give it a value or unset it.")
     return value or setting.default
+
+
+def _reason(error: OSError | UnicodeDecodeError) -> str:
+    return "it isn't UTF-8" if isinstance(error, UnicodeDecodeError) else str(error.strerror)
+
+
+def _misfits(values: Mapping[str, str]) -> list[str]:
+    """What is wrong with single values, whatever the others are."""
+    faults = [
+        f"{name} is {values[name]!r}; use one of {', '.join(allowed)}."
+        for name, allowed in _CHOICES
+        if values[name] not in allowed
+    ]
+    if not _PATH.fullmatch(values["BILLING_TELEMETRY_PATH"]):
+        faults.append(
+            "BILLING_TELEMETRY_PATH must be a path of its own, as in /metrics: letters, digits "
+            "and '._~-' between slashes, not below /-/ or /api/."
+        )
+    if not _is_conninfo(values["DATABASE_URL"]):
+        faults.append("DATABASE_URL isn't a connection string, as in postgresql://user@host/name.")
+    if not _REPLICA.fullmatch(values["BILLING_REPLICA"]):
+        faults.append(
+            "BILLING_REPLICA must be 1 to 63 of a-z, A-Z, 0-9, '-', '_' and '.', beginning with a "
+            "letter or a digit."
+        )
+    return faults
 
 
 def _missing_secrets(values: Mapping[str, str], config: Config) -> list[str]:
@@ -220,14 +257,20 @@ def _secrets(text: str) -> tuple[Secret, ...]:
     return tuple(Secret(part.strip()) for part in text.split(",") if part.strip())
 
 
-def _address(text: str, faults: list[str]) -> tuple[str, int]:
-    host, _, port = text.strip().rpartition(":")
-    if not port.isdigit() or int(port) > 65535:
-        faults.append(f"BILLING_LISTEN_ADDRESS: {text!r} isn't HOST:PORT, as in 127.0.0.1:9568.")
-        return "127.0.0.1", 0
-    return host.strip("[]") or "0.0.0.0", int(port)  # noqa: S104 - ":9568" means every address
+def _addresses(text: str, faults: list[str]) -> tuple[tuple[str, int], ...]:
+    found = []
+    for part in [part.strip() for part in text.split(",") if part.strip()] or [text]:
+        host, colon, port = part.rpartition(":")
+        if not colon or not _PORT.fullmatch(port) or int(port) > 65535:
+            faults.append(
+                f"BILLING_LISTEN_ADDRESS: {part!r} isn't HOST:PORT, as in 127.0.0.1:9568."
+            )
+        else:
+            # ":9568" means every address.
+            found.append((host.strip("[]") or "0.0.0.0", int(port)))  # noqa: S104
+    return tuple(found)
 
 
 def _mode_of_key(key: str) -> str:
-    kind = key.partition("_")[2]
+    kind = key.partition("_")[2].removeprefix("org_")
     return "live" if kind.startswith("live_") else "test" if kind.startswith("test_") else "both"

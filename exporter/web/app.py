@@ -79,4 +79,6 @@ def make_app(ingest: dict[str, App], routes: Sequence[BaseRoute]) -> App:
         routes=routes,
         exception_handlers={Problem: _told, HTTPException: _told, Exception: _fault},
     )
+    # A redirect would name whatever host the client claims to ask.
+    pages.router.redirect_slashes = False
     return Problems(Front(ingest, pages))

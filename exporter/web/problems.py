@@ -1,12 +1,13 @@
 """The one place where an error becomes an HTTP answer: RFC 9457 problems."""
 
+import traceback
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 import msgspec
 import structlog
 
-from exporter.errors import Problem
+from exporter.errors import ClientGone, Problem
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -59,8 +60,13 @@ class Problems:
         except Problem as problem:
             if not started:
                 await _answer(send, problem, scope["path"])
+        except ClientGone:
+            return
         except Exception:  # noqa: BLE001 - every fault must end in an answer
-            _log.exception("a request failed", path=scope["path"])
+            # As text, and so without the values of locals, which may be secrets.
+            _log.error(
+                "a request failed", path=scope["path"][:200], exception=traceback.format_exc()
+            )
             if not started:
                 await _answer(send, INTERNAL_FAULT, scope["path"])
 

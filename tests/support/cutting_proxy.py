@@ -40,7 +40,8 @@ class CuttingProxy:
     """Hands on everything; `cut_next` loses one connection a step, `refuse` all, and `stall` keeps
     them and hands on nothing, until `accept`.
 
-    `conninfo` is the way through it; `cuts` counts the connections that were lost at their step.
+    `conninfo` is the way through it; `cuts` counts the connections that were lost at their step,
+    `refused` those that were not taken.
     """
 
     def __init__(self, conninfo: str) -> None:
@@ -54,6 +55,7 @@ class CuttingProxy:
         self._last: Cut | None = None
         self.conninfo = ""
         self.cuts = 0
+        self.refused = 0
 
     async def __aenter__(self) -> Self:
         self.accept()
@@ -103,6 +105,7 @@ class CuttingProxy:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         if self._refusing:
+            self.refused += 1
             writer.transport.abort()
             return
         server = await asyncio.open_connection(

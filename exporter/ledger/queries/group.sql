@@ -15,20 +15,20 @@ RETURNING group_no, epoch;
 -- name: claim_ids
 INSERT INTO ledger.event_ids (source, scope, id, digest)
 SELECT source, scope, id, digest
-FROM unnest(%s::text[], %s::text[], %s::text[], %s::bigint[]) AS new (source, scope, id, digest)
+FROM unnest(%b::text[], %b::text[], %b::text[], %b::bigint[]) AS new (source, scope, id, digest)
 ON CONFLICT DO NOTHING
 RETURNING source, scope, id;
 
 -- name: claim_once_keys
 INSERT INTO ledger.once_keys (source, scope, key)
 SELECT source, scope, key
-FROM unnest(%s::text[], %s::text[], %s::text[]) AS new (source, scope, key)
+FROM unnest(%b::text[], %b::text[], %b::text[]) AS new (source, scope, key)
 ON CONFLICT DO NOTHING
 RETURNING source, scope, key;
 
 -- name: read_digests
 SELECT e.source, e.scope, e.id, e.digest
-FROM unnest(%s::text[], %s::text[], %s::text[]) AS known (source, scope, id)
+FROM unnest(%b::text[], %b::text[], %b::text[]) AS known (source, scope, id)
 JOIN ledger.event_ids AS e USING (source, scope, id);
 
 -- name: keep_contents
@@ -36,7 +36,7 @@ INSERT INTO ledger.contents (replica, epoch, group_no, events) VALUES (%s, %s, %
 
 -- name: keep_stripe_bodies
 INSERT INTO ledger.stripe_bodies (scope, id, body)
-SELECT scope, id, body FROM unnest(%s::text[], %s::text[], %s::bytea[]) AS new (scope, id, body)
+SELECT scope, id, body FROM unnest(%b::text[], %b::text[], %b::bytea[]) AS new (scope, id, body)
 ON CONFLICT DO NOTHING;
 
 -- name: append_increments
@@ -52,8 +52,8 @@ SELECT
     scope, subscription_id, customer_id, livemode, status, plan, to_timestamp(period_start),
     to_timestamp(period_end), terminal, created_seconds, type_rank, status_rank, event_id
 FROM unnest(
-    %s::text[], %s::text[], %s::text[], %s::bool[], %s::text[], %s::text[], %s::float8[],
-    %s::float8[], %s::bool[], %s::bigint[], %s::smallint[], %s::smallint[], %s::text[]
+    %b::text[], %b::text[], %b::text[], %b::bool[], %b::text[], %b::text[], %b::float8[],
+    %b::float8[], %b::bool[], %b::bigint[], %b::smallint[], %b::smallint[], %b::text[]
 ) AS new (
     scope, subscription_id, customer_id, livemode, status, plan, period_start, period_end,
     terminal, created_seconds, type_rank, status_rank, event_id
@@ -80,7 +80,7 @@ WHERE (excluded.terminal, excluded.created_seconds, excluded.type_rank, excluded
 -- name: mark_ties
 -- Two events of one second: their order is a guess until Stripe is asked. An end is none.
 UPDATE shared.subscriptions AS s SET tied = true
-FROM unnest(%s::text[], %s::text[], %s::bigint[], %s::text[])
+FROM unnest(%b::text[], %b::text[], %b::bigint[], %b::text[])
     AS new (scope, subscription_id, created_seconds, event_id)
 WHERE s.scope = new.scope AND s.subscription_id = new.subscription_id
     AND s.created_seconds = new.created_seconds AND s.event_id <> new.event_id
@@ -89,7 +89,7 @@ WHERE s.scope = new.scope AND s.subscription_id = new.subscription_id
 -- name: keep_dead_letters
 INSERT INTO ledger.dead_letters (scope, id, event_type, reason, body)
 SELECT scope, id, event_type, reason, body
-FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::bytea[])
+FROM unnest(%b::text[], %b::text[], %b::text[], %b::text[], %b::bytea[])
     AS new (scope, id, event_type, reason, body)
 ON CONFLICT DO NOTHING
 RETURNING scope, id;

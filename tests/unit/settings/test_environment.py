@@ -1,0 +1,274 @@
+"""The environment: values, files, .env, and secrets that never show themselves."""
+
+from pathlib import Path
+
+import pytest
+
+from exporter.settings import SETTINGS, Secret, SettingsError, load
+
+KEY = "canary-admin-key-0123456789"
+WEBHOOK = "whsec_canary_0123456789"
+GOOD = {"BILLING_ADMIN_KEY": KEY, "STRIPE_WEBHOOK_SECRET": WEBHOOK}
+SECRETS = [setting.name for setting in SETTINGS if setting.secret]
+DECLARING = ["BILLING_ADMIN_KEY", "DATABASE_URL", "STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRET"]
+
+
+def faults(folder: Path, environment: dict[str, str]) -> list[str]:
+    """What is wrong; without a word of any secret."""
+    with pytest.raises(SettingsError) as error:
+        load(environment, folder)
+    assert "canary" not in str(error.value)
+    return str(error.value).splitlines()
+
+
+def test_with_no_configuration_at_all_it_is_development(tmp_path: Path) -> None:
+    settings = load({}, tmp_path)
+    assert settings.development
+    assert settings.listen_addresses == (("127.0.0.1", 9568),)
+    assert settings.data_dir == tmp_path / ".billing"
+    assert settings.replica == "main"
+    assert settings.telemetry_path == "/metrics"
+    assert settings.livemodes == (True, False)
+
+
+@pytest.mark.parametrize("name", DECLARING)
+@pytest.mark.parametrize("suffix", ["", "_FILE"])
+def test_each_secret_alone_declares_a_set_up_that_needs_the_others(
+    tmp_path: Path, name: str, suffix: str
+) -> None:
+    values = {**GOOD, "DATABASE_URL": "postgresql://host/name", "STRIPE_SECRET_KEY": "sk_test_1"}
+    (tmp_path / "secret").write_text(values[name])
+    found = faults(tmp_path, {f"{name}{suffix}": "secret" if suffix else values[name]})
+    needed = {"BILLING_ADMIN_KEY", "STRIPE_WEBHOOK_SECRET"} - {name}
+    assert {fault.split()[0] for fault in found} == needed
+    assert all(" is missing: " in fault for fault in found)
+
+
+def test_with_its_secrets_a_set_up_is_no_development(tmp_path: Path) -> None:
+    settings = load(GOOD, tmp_path)
+    assert not settings.development
+    assert settings.admin_key.reveal() == KEY
+    assert [secret.reveal() for secret in settings.stripe_webhook_secrets] == [WEBHOOK]
+
+
+@pytest.mark.parametrize("name", SECRETS)
+@pytest.mark.parametrize("value", ["", " ", "\t\n"])
+def test_a_secret_that_is_set_and_empty_is_a_fault(tmp_path: Path, name: str, value: str) -> None:
+    found = faults(tmp_path, {**GOOD, name: value})
+    assert f"{name} is set and empty; give it a value or unset it." in found
+
+
+@pytest.mark.parametrize("name", SECRETS)
+def test_every_secret_may_come_from_a_file(tmp_path: Path, name: str) -> None:
+    values = {**GOOD, "DATABASE_URL": "postgresql://host/name", "STRIPE_SECRET_KEY": "sk_test_1"}
+    (tmp_path / "secret").write_text(f"  {values[name]}\n")
+    environment = {key: value for key, value in values.items() if key != name}
+    for path in ("secret", str(tmp_path / "secret")):
+        settings = load({**environment, f"{name}_FILE": path}, tmp_path)
+        revealed = {
+            "BILLING_ADMIN_KEY": settings.admin_key,
+            "DATABASE_URL": settings.database_url,
+            "STRIPE_SECRET_KEY": settings.stripe_secret_key,
+            "STRIPE_WEBHOOK_SECRET": settings.stripe_webhook_secrets[0],
+        }
+        assert revealed[name].reveal() == values[name]
+
+
+@pytest.mark.parametrize("name", SECRETS)
+def test_a_file_that_gives_no_secret_is_a_fault(tmp_path: Path, name: str) -> None:
+    (tmp_path / "empty").write_text(" \n")
+    (tmp_path / "binary").write_bytes(b"\xff\xfe")
+    others = {key: value for key, value in GOOD.items() if key != name}
+    for path, why in (
+        ("empty", "is empty"),
+        ("binary", "isn't UTF-8"),
+        ("missing", "No such file"),
+        (".", "Is a directory"),
+        ("", "Is a directory"),
+        ("canary-secret", "No such file"),
+    ):
+        found = faults(tmp_path, {**others, f"{name}_FILE": path})
+        assert any(fault.startswith(f"{name}_FILE: the file it names") for fault in found)
+        assert any(why in fault for fault in found)
+
+
+@pytest.mark.parametrize("name", SECRETS)
+def test_a_value_and_a_file_together_are_a_fault(tmp_path: Path, name: str) -> None:
+    (tmp_path / "secret").write_text("postgresql://host/other")
+    values = {**GOOD, "DATABASE_URL": "postgresql://host/name", "STRIPE_SECRET_KEY": "sk_test_1"}
+    found = faults(tmp_path, {**values, f"{name}_FILE": "secret"})
+    assert found == [f"{name} and {name}_FILE are both set; keep one of them."]
+
+
+def test_what_is_no_secret_has_no_file(tmp_path: Path) -> None:
+    (tmp_path / "name").write_text("other")
+    assert load({"BILLING_REPLICA_FILE": "name"}, tmp_path).replica == "main"
+
+
+def test_dotenv_is_read_and_the_environment_wins(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text(
+        f"# secrets\nBILLING_ADMIN_KEY={KEY}\nexport STRIPE_WEBHOOK_SECRET='{WEBHOOK}'\n"
+        "BILLING_REPLICA=from-file\nBILLING_LOG_LEVEL\n"
+    )
+    settings = load({}, tmp_path)
+    assert not settings.development
+    assert settings.replica == "from-file"
+    assert settings.log_level == "info"
+    assert load({"BILLING_REPLICA": "given"}, tmp_path).replica == "given"
+
+
+def test_a_secret_in_dotenv_stands_for_itself(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text(
+        f"BILLING_ADMIN_KEY=0123456789${{HOME}}0123\nSTRIPE_WEBHOOK_SECRET={WEBHOOK}\n"
+    )
+    assert load({}, tmp_path).admin_key.reveal() == "0123456789${HOME}0123"
+
+
+def test_a_dotenv_that_can_not_be_read_is_a_fault(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_bytes(b"BILLING_ADMIN_KEY=canary-\xff\n")
+    (found,) = faults(tmp_path, {})
+    assert found.endswith(".env can't be read: it isn't UTF-8.")
+
+
+def test_every_fault_is_told_at_once(tmp_path: Path) -> None:
+    (tmp_path / "billing.yml").write_text("namespace: A\nstripe: {mode: x}\n")
+    found = faults(
+        tmp_path,
+        {
+            "BILLING_ADMIN_KEY": "canary-short",
+            "STRIPE_WEBHOOK_SECRET": f"{WEBHOOK},",
+            "STRIPE_SECRET_KEY": "",
+            "DATABASE_URL": "host=h canary",
+            "BILLING_LISTEN_ADDRESS": "localhost,:99999",
+            "BILLING_LOG_FORMAT": "xml",
+            "BILLING_LOG_LEVEL": "loud",
+            "BILLING_TELEMETRY_PATH": "metrics",
+            "BILLING_REPLICA": "a/b",
+        },
+    )
+    assert len(found) == 12
+    words = " ".join(found)
+    for name in (
+        "BILLING_ADMIN_KEY is shorter",
+        "STRIPE_WEBHOOK_SECRET has an empty part",
+        "STRIPE_SECRET_KEY is set and empty",
+        "DATABASE_URL isn't a connection string",
+        "BILLING_LISTEN_ADDRESS: 'localhost'",
+        "BILLING_LISTEN_ADDRESS: ':99999'",
+        "BILLING_LOG_FORMAT is 'xml'",
+        "BILLING_LOG_LEVEL is 'loud'",
+        "BILLING_TELEMETRY_PATH",
+        "BILLING_REPLICA",
+        "billing.yml:1: namespace",
+        "billing.yml:2: stripe.mode",
+    ):
+        assert name in words
+
+
+@pytest.mark.parametrize(
+    ("text", "addresses"),
+    [
+        ("127.0.0.1:9568", (("127.0.0.1", 9568),)),
+        (":9568", (("0.0.0.0", 9568),)),  # noqa: S104 - it means every address
+        ("[::1]:9568", (("::1", 9568),)),
+        ("localhost:0", (("localhost", 0),)),
+        ("127.0.0.1:1, [::]:65535", (("127.0.0.1", 1), ("::", 65535))),
+        ("127.0.0.1:1,,127.0.0.1:2,", (("127.0.0.1", 1), ("127.0.0.1", 2))),
+    ],
+)
+def test_addresses_to_listen_on(
+    tmp_path: Path, text: str, addresses: tuple[tuple[str, int], ...]
+) -> None:
+    assert load({"BILLING_LISTEN_ADDRESS": text}, tmp_path).listen_addresses == addresses
+
+
+@pytest.mark.parametrize(
+    "text", ["9568", "host", "host:", "host:x", "host:65536", "h:-1", "h:\u00b2", ","]
+)
+def test_what_is_no_address(tmp_path: Path, text: str) -> None:
+    (found,) = faults(tmp_path, {"BILLING_LISTEN_ADDRESS": text})
+    assert "isn't HOST:PORT" in found
+
+
+@pytest.mark.parametrize("path", ["/m", "/metrics", "/a/b-c_d.e~1", "/.hidden"])
+def test_a_telemetry_path(tmp_path: Path, path: str) -> None:
+    assert load({"BILLING_TELEMETRY_PATH": path}, tmp_path).telemetry_path == path
+
+
+@pytest.mark.parametrize(
+    "path", ["m", "/", "//", "/m/", "/a b", "/{x}", "/a?b", "/-/ready", "/api/v1/events", "/ä"]
+)
+def test_what_is_no_telemetry_path_of_its_own(tmp_path: Path, path: str) -> None:
+    (found,) = faults(tmp_path, {"BILLING_TELEMETRY_PATH": path})
+    assert found.startswith("BILLING_TELEMETRY_PATH must be a path of its own")
+
+
+@pytest.mark.parametrize("replica", ["a", "main", "billing-0", "A.b_c-9", "r" * 63])
+def test_a_replica_name(tmp_path: Path, replica: str) -> None:
+    assert load({"BILLING_REPLICA": replica}, tmp_path).replica == replica
+
+
+@pytest.mark.parametrize("replica", ["-a", ".", "..", "a/b", "a b", "ä", "a\n b", "r" * 64, '"'])
+def test_what_is_no_replica_name(tmp_path: Path, replica: str) -> None:
+    (found,) = faults(tmp_path, {"BILLING_REPLICA": replica})
+    assert found.startswith("BILLING_REPLICA must be")
+
+
+@pytest.mark.parametrize(
+    ("key", "mode", "livemodes"),
+    [
+        ("sk_live_1", None, (True,)),
+        ("rk_live_1", None, (True,)),
+        ("sk_test_1", None, (False,)),
+        ("rk_test_1", None, (False,)),
+        ("sk_org_live_1", None, (True,)),
+        ("sk_org_test_1", None, (False,)),
+        ("live_1", None, (True, False)),
+        ("", None, (True, False)),
+        ("sk_live_1", "test", (False,)),
+        ("sk_live_1", "both", (True, False)),
+        ("", "live", (True,)),
+    ],
+)
+def test_which_modes_count(
+    tmp_path: Path, key: str, mode: str | None, livemodes: tuple[bool, ...]
+) -> None:
+    if mode:
+        (tmp_path / "billing.yml").write_text(f"stripe: {{mode: {mode}}}\n")
+    environment = {**GOOD, **({"STRIPE_SECRET_KEY": key} if key else {})}
+    assert load(environment, tmp_path).livemodes == livemodes
+
+
+def test_without_its_webhooks_no_signing_secret_is_needed(tmp_path: Path) -> None:
+    (tmp_path / "billing.yml").write_text("stripe: {webhooks: false}\n")
+    assert load({"BILLING_ADMIN_KEY": KEY}, tmp_path).stripe_webhook_secrets == ()
+
+
+def test_several_signing_secrets_are_told_apart(tmp_path: Path) -> None:
+    settings = load({**GOOD, "STRIPE_WEBHOOK_SECRET": "whsec_1, whsec_2 ,whsec_3"}, tmp_path)
+    found = [secret.reveal() for secret in settings.stripe_webhook_secrets]
+    assert found == ["whsec_1", "whsec_2", "whsec_3"]
+
+
+def test_a_configured_currency_must_be_known_to_whoever_asks(tmp_path: Path) -> None:
+    (tmp_path / "billing.yml").write_text("default_currency: eur\n")
+    assert load({}, tmp_path, {"eur"}).config.default_currency == "eur"
+    with pytest.raises(SettingsError, match="'eur' is not a currency's code"):
+        load({}, tmp_path, {"usd"})
+
+
+def test_a_secret_never_shows_itself(tmp_path: Path) -> None:
+    secret = Secret(KEY)
+    shown = [
+        str(secret),
+        repr(secret),
+        f"{secret}",
+        f"{secret!r:>50}",
+        f"{secret!s}",
+        " ".join(map(str, [secret])),
+    ]
+    shown += [str([secret]), str({"key": secret}), repr(load(GOOD, tmp_path))]
+    assert not [text for text in shown if "canary" in text]
+    assert str(secret) != str(Secret(""))
+    assert secret
+    assert not Secret("")
