@@ -1,26 +1,54 @@
 """The command line: `billing-exporter`, a file a group of commands."""
 
+from typing import Any
+
 import click
 
 from exporter import __version__
 from exporter.cli.check import check
+from exporter.cli.context import OUTPUT, fail, print_json
 from exporter.cli.dead_letters import dead_letters
 from exporter.cli.doctor import doctor
 from exporter.cli.health import health
 from exporter.cli.migrate import migrate
 from exporter.cli.serve import serve
+from exporter.errors import BillingError
+from exporter.settings import SETTINGS
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class _Commands(click.Group):
+    """Tells an error that was raised on purpose as its message alone."""
+
+    def invoke(self, context: click.Context) -> Any:
+        try:
+            return super().invoke(context)
+        except BillingError as error:
+            fail(str(error))
+
+
+def _environment() -> str:
+    lines = [f"  {setting.name:<26}{setting.help}" for setting in SETTINGS]
+    return "\n".join(("\b", "Environment:", *lines))
+
+
+@click.group(
+    cls=_Commands,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=_environment(),
+)
 @click.version_option(__version__, prog_name="billing-exporter")
 def main() -> None:
     """Billing telemetry and Stripe webhooks as exact Prometheus metrics."""
 
 
 @main.command()
-def version() -> None:
+@OUTPUT
+def version(output: str) -> None:
     """Print the version."""
-    click.echo(__version__)
+    if output == "json":
+        print_json({"version": __version__})
+    else:
+        click.echo(__version__)
 
 
 for command in (serve, migrate, check, doctor, health, dead_letters):

@@ -11,6 +11,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from exporter.catalogue.currencies import DECIMALS
 from exporter.ledger.embedded import EmbeddedServer
 from exporter.settings import Settings, SettingsError, load
 
@@ -35,7 +36,7 @@ def read_settings(overrides: Mapping[str, str] | None = None) -> Settings:
     the command with 2.
     """
     try:
-        return load({**os.environ, **(overrides or {})})
+        return load({**os.environ, **(overrides or {})}, currencies=DECIMALS)
     except SettingsError as error:
         click.echo("billing-exporter: the settings can't be used:", err=True)
         for line in str(error).splitlines():
@@ -63,10 +64,15 @@ def database(settings: Settings) -> Iterator[str]:
         server.close()
 
 
+def print_json(value: Any) -> None:
+    """A result on stdout, for programs."""
+    click.echo(json.dumps(value, default=str, indent=2))
+
+
 def print_rows(rows: Sequence[dict[str, Any]], columns: Sequence[str], output: str) -> None:
     """Rows on stdout, as a table or as JSON."""
     if output == "json":
-        click.echo(json.dumps(list(rows), default=str, indent=2))
+        print_json(list(rows))
         return
     table = Table(*columns, box=None, pad_edge=False)
     for row in rows:

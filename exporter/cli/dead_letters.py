@@ -1,15 +1,26 @@
 """`dead-letters`: Stripe events that could not be processed."""
 
 import sys
+from typing import Any
 
 import click
 import psycopg
 
-from exporter.cli.context import OUTPUT, database, fail, print_rows, read_settings
+from exporter.cli.context import (
+    OUTPUT,
+    database,
+    fail,
+    print_json,
+    print_rows,
+    read_settings,
+)
 from exporter.cli.http import base_url, request
 from exporter.ledger.dead_letters import list_dead_letters
+from exporter.ledger.entry import Outcome
+from exporter.settings import Settings
 
 _COLUMNS = ("number", "received_at", "event_type", "id", "scope", "reason", "replayed_at")
+_SETTLED = {outcome.value for outcome in Outcome} - {Outcome.DEAD_LETTER.value}
 
 
 @click.group("dead-letters")
@@ -33,19 +44,32 @@ def list_(every: bool, output: str) -> None:
 
 @dead_letters.command()
 @click.argument("numbers", type=int, nargs=-1, required=True)
-def replay(numbers: tuple[int, ...]) -> None:
-    """Process dead letters again, by NUMBERS, through the running exporter."""
+@OUTPUT
+def replay(numbers: tuple[int, ...], output: str) -> None:
+    """Process dead letters again, by NUMBERS, through the running exporter; exit 1 if any of
+    them stays one.
+    """
     settings = read_settings()
-    failed = False
-    for number in numbers:
-        path = f"/api/v1/dead-letters/{number}/replay"
-        try:
-            status, answer = request(settings, "POST", path, key=True)
-        except OSError as error:
-            fail(f"nothing answers at {base_url(settings)}: {error}. Start it with `serve`.")
-        told = answer if isinstance(answer, dict) else {}
-        outcome = told.get("outcome") or told.get("detail") or f"status {status}"
-        reason = f": {told['reason']}" if "reason" in told else ""
-        click.echo(f"{number} {outcome}{reason}")
-        failed = failed or status != 200 or outcome == "dead_letter"
-    sys.exit(1 if failed else 0)
+    rows = [_replay(settings, number) for number in numbers]
+    if output == "json":
+        print_json(rows)
+    else:
+        for row in rows:
+            reason = f": {row['reason']}" if row["reason"] else ""
+            click.echo(f"{row['number']} {row['outcome']}{reason}")
+    sys.exit(0 if all(row["outcome"] in _SETTLED for row in rows) else 1)
+
+
+def _replay(settings: Settings, number: int) -> dict[str, Any]:
+    """Its number, its outcome (`refused` if the exporter didn't try), and why it's that."""
+    try:
+        status, answer = request(
+            settings, "POST", f"/api/v1/dead-letters/{number}/replay", key=True
+        )
+    except OSError as error:
+        fail(f"nothing answers at {base_url(settings)}: {error}. Start it with `serve`.")
+    told = answer if isinstance(answer, dict) else {}
+    reason = told.get("reason") or told.get("detail")
+    if status != 200:
+        reason = reason or f"status {status}"
+    return {"number": number, "outcome": told.get("outcome", "refused"), "reason": reason}

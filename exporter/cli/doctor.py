@@ -1,13 +1,12 @@
 """`doctor`: what is set up, what isn't, and how to mend it."""
 
-import json
 import sys
 from typing import Any
 
 import click
 import psycopg
 
-from exporter.cli.context import OUTPUT, read_settings
+from exporter.cli.context import OUTPUT, print_json, read_settings
 from exporter.cli.http import base_url, request
 from exporter.ledger.connection import describe
 from exporter.ledger.embedded import EmbeddedServer
@@ -46,7 +45,7 @@ def doctor(output: str) -> None:
     findings.append(_listening(settings))
     good = all(finding["ok"] for finding in findings)
     if output == "json":
-        click.echo(json.dumps({"ok": good, "checks": findings, **place}, indent=2))
+        print_json({"ok": good, "checks": findings, **place})
     else:
         for finding in findings:
             click.echo(f"{'✔' if finding['ok'] else '✖'} {finding['check']}: {finding['found']}")

@@ -1,11 +1,10 @@
 """`health`: is the running exporter well."""
 
-import json
 import sys
 
 import click
 
-from exporter.cli.context import OUTPUT, fail, read_settings
+from exporter.cli.context import OUTPUT, fail, print_json, read_settings
 from exporter.cli.http import base_url, request
 
 
@@ -14,17 +13,20 @@ from exporter.cli.http import base_url, request
 def health(output: str) -> None:
     """Ask the running exporter whether it lives and takes events; exit 1 if not."""
     settings = read_settings()
-    checks: dict[str, bool] = {}
+    checks = dict.fromkeys(("healthy", "ready", "postgres"), False)
+    trouble = ""
     try:
-        for name, path in (("healthy", "/-/healthy"), ("ready", "/-/ready")):
-            checks[name] = request(settings, "GET", path)[0] == 200
+        for name in ("healthy", "ready"):
+            checks[name] = request(settings, "GET", f"/-/{name}")[0] == 200
         metrics = str(request(settings, "GET", settings.telemetry_path)[1])
+        checks["postgres"] = 'billing_up{source="postgres"} 1.0' in metrics
     except OSError as error:
-        fail(f"nothing answers at {base_url(settings)}: {error}. Start it with `serve`.")
-    checks["postgres"] = 'billing_up{source="postgres"} 1.0' in metrics
+        trouble = f"nothing answers at {base_url(settings)}: {error}. Start it with `serve`."
     if output == "json":
-        click.echo(json.dumps(checks))
-    else:
+        print_json(checks)
+    elif not trouble:
         for name, good in checks.items():
             click.echo(f"{'✔' if good else '✖'} {name}")
+    if trouble:
+        fail(trouble)
     sys.exit(0 if all(checks.values()) else 1)

@@ -1,6 +1,7 @@
 """Structured logs on stderr: for people on a terminal, JSON elsewhere."""
 
 import logging
+import os
 import sys
 from collections.abc import MutableMapping
 from fnmatch import fnmatchcase
@@ -20,8 +21,14 @@ def configure(settings: Settings) -> None:
     )
     patterns = [pattern.strip() for pattern in settings.debug.split(",") if pattern.strip()]
     level = _LEVELS[settings.log_level]
+    # Tracebacks as text: with rich at hand they would show the values of locals, and so secrets.
     renderer: Any = (
-        structlog.dev.ConsoleRenderer() if console else structlog.processors.JSONRenderer()
+        structlog.dev.ConsoleRenderer(
+            colors=sys.stderr.isatty() and not os.environ.get("NO_COLOR"),
+            exception_formatter=structlog.dev.plain_traceback,
+        )
+        if console
+        else structlog.processors.JSONRenderer()
     )
     shared: list[Any] = [
         structlog.processors.add_log_level,
@@ -36,7 +43,9 @@ def configure(settings: Settings) -> None:
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(processor=renderer, foreign_pre_chain=shared)
+        structlog.stdlib.ProcessorFormatter(
+            processor=renderer, foreign_pre_chain=[_name_library, *shared]
+        )
     )
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
 
@@ -59,4 +68,9 @@ class _Filter:
 
 
 def _unchanged(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    return event
+
+
+def _name_library(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    event["component"] = event["_record"].name.partition(".")[0]
     return event

@@ -2,17 +2,20 @@
 
 import json
 import shlex
+import signal
 import socket
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
+from types import FrameType
+from typing import NoReturn
 
 import click
 import structlog
 import uvloop
 
 from exporter.catalogue.events import APP_KINDS
-from exporter.cli.context import fail, read_settings
+from exporter.cli.context import read_settings
 from exporter.cli.logs import configure
 from exporter.cli.secrets import ADMIN_KEY_FILE, WEBHOOK_SECRET_FILE, find_keys
 from exporter.errors import BillingError
@@ -22,6 +25,7 @@ from exporter.settings import Settings
 from exporter.wiring import Exporter, Keys
 
 _log = structlog.get_logger(component="serve")
+_SHELL_SIGNAL = 128  # and the signal's number: how shells tell what ended a program
 
 
 @click.command()
@@ -51,10 +55,11 @@ def serve(listen_addresses: tuple[str, ...], telemetry_path: str | None) -> None
         overrides["BILLING_TELEMETRY_PATH"] = telemetry_path
     settings = read_settings(overrides)
     configure(settings)
+    # Until the exporter itself listens to it: what was started meanwhile has to be stopped.
+    signal.signal(signal.SIGTERM, _leave)
     try:
         sockets = [_listen(host, port) for host, port in settings.listen_addresses]
-        make_data_folder(settings.data_dir)
-        keys = find_keys(settings)
+        keys = _prepare(settings)
         if len(settings.livemodes) > 1:
             _log.info("no Stripe mode is set: live and test events both count, by `livemode`")
         server = None
@@ -69,7 +74,31 @@ def serve(listen_addresses: tuple[str, ...], telemetry_path: str | None) -> None
             if server:
                 server.close()
     except BillingError as error:
-        fail(str(error))
+        _refuse(str(error))
+    except KeyboardInterrupt:
+        sys.exit(_SHELL_SIGNAL + signal.SIGINT)
+
+
+def _prepare(settings: Settings) -> Keys:
+    """The data folder is there, and the secrets are known."""
+    try:
+        make_data_folder(settings.data_dir)
+        return find_keys(settings)
+    except OSError as error:
+        _refuse(
+            f"the data folder {settings.data_dir} can't be used: {error.strerror}. Mend its "
+            "permissions, or name another one with BILLING_DATA_DIR."
+        )
+
+
+def _leave(number: int, _: FrameType | None) -> NoReturn:
+    sys.exit(_SHELL_SIGNAL + number)
+
+
+def _refuse(message: str) -> NoReturn:
+    """Say why in the log's own form, and exit with 1."""
+    _log.error(message)
+    sys.exit(1)
 
 
 def _run(
@@ -80,12 +109,13 @@ def _run(
     sockets: list[socket.socket],
 ) -> None:
     host, port = sockets[0].getsockname()[:2]
-    _log.info("listening", address=f"{host}:{port}", replica=settings.replica)
+    address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    _log.info("listening", address=address, replica=settings.replica)
 
     def announce() -> None:
-        _log.info("taking events", address=f"{host}:{port}")
+        _log.info("taking events", address=address)
         if settings.development:
-            click.echo(_first_steps(settings, f"http://{host}:{port}"))
+            click.echo(_first_steps(settings, f"http://{address}"))
             sys.stdout.flush()
 
     exporter = Exporter(settings, keys, database, server)
@@ -100,7 +130,7 @@ def _listen(host: str, port: int) -> socket.socket:
         listening.bind((host, port))
         listening.listen(2048)
     except OSError as error:
-        fail(
+        _refuse(
             f"can't listen on {host}:{port}: {error.strerror}. Stop what listens there, or choose "
             "another address with --web.listen-address."
         )

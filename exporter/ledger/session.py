@@ -5,7 +5,6 @@ from collections.abc import Callable
 
 import psycopg
 import structlog
-from psycopg import errors as pg
 
 from exporter.catalogue.book import Catalogue
 from exporter.ledger.connection import Connection, answering_within, connect
@@ -99,8 +98,7 @@ class Session:
         """Get over an error that isn't the data's; whether the group was committed all the same.
         Raises LeaseLost.
         """
-        # A standby took over the address: only a new connection finds the primary.
-        if self._lost() or isinstance(error, pg.ReadOnlySqlTransaction):
+        if self._lost():
             await self._reconnect(error)
         else:
             self._complain("a group could not be committed", error)

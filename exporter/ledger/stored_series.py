@@ -26,9 +26,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 def encode(increments: Iterable[Increment]) -> bytes:
-    """Increments as the JSON array of `ledger.increments`. Amounts are decimal text, which has
-    no bound, as many events' sum may pass int64.
-    """
+    """Increments as the JSON array of `ledger.increments`; amounts have no bound there."""
     return _encode(
         [
             {
@@ -36,7 +34,7 @@ def encode(increments: Iterable[Increment]) -> bytes:
                 "labels": dict(zip(_METRICS[name].label_names, labels, strict=True)),
                 "part": _PARTS[name][part],
                 "layout": _METRICS[name].layout_version,
-                "amount": str(amount),
+                "amount": amount,
             }
             for (name, labels, part), amount in increments
         ]

@@ -123,18 +123,22 @@ class CuttingProxy:
 
     async def _hand_on(self, link: "_Link") -> None:
         """Until either side ends, or the connection is lost at its step."""
-        seen = b""
+        before = b""
         with contextlib.suppress(ConnectionError):
             while chunk := await link.client_reader.read(_CHUNK_BYTES):
                 await self._flowing.wait()
-                # A statement's words may be torn between two chunks.
-                seen = seen[-64:] + chunk
-                if self._next and _MARKS[self._next[0]] in seen:
+                if self._next and _holds(_MARKS[self._next[0]], before, chunk):
                     self.cuts += 1
                     self._refusing = self._next[0] is self._last
                     await link.cut(self._next.pop(0), chunk)
                     return
                 await link.send(chunk)
+                before = chunk
+
+
+def _holds(mark: bytes, before: bytes, chunk: bytes) -> bool:
+    """Whether the mark ends in this chunk; it may be torn between two."""
+    return mark in before[1 - len(mark) :] + chunk
 
 
 class _Link:

@@ -41,12 +41,9 @@ async def test_the_first_content_of_an_id_is_kept_and_the_other_a_conflict(
     any_database_url: str, tmp_path: Path
 ) -> None:
     async with running(any_database_url, tmp_path) as main:
-        first, other = entry("a", usage(1), digest=1), entry("a", usage(50), digest=2)
-        assert await asyncio.gather(main.submit(first), main.submit(other), main.submit(first)) == [
-            [NEW],
-            [CONFLICT],
-            [DUPLICATE],
-        ]
+        first, other = entry("a", usage(1), digest=-7), entry("a", usage(50), digest=2**62)
+        outcomes = await asyncio.gather(*map(main.submit, (first, other, first)))
+        assert outcomes == [[NEW], [CONFLICT], [DUPLICATE]]
         # In a later group, where the first to come isn't what the ledger holds.
         assert await main.submit(other, first, other) == [CONFLICT, DUPLICATE, CONFLICT]
         assert usage_of(main.memory()) == usage_of(ledger(any_database_url)) == 1
@@ -103,6 +100,7 @@ async def test_an_event_that_does_not_count_leaves_its_facts_to_the_next(
         await main.submit(entry("a"))
         # Another content of a known id counts nothing, and so must not use up the fact.
         assert await main.submit(entry("a", digest=2, once=fact)) == [CONFLICT]
+        assert usage_of(main.memory()) == 1
         await main.submit(entry("b", once=fact))
         assert usage_of(main.memory()) == usage_of(ledger(any_database_url)) == 102
 
@@ -179,3 +177,22 @@ async def test_sums_past_any_integer_type_stay_exact(any_database_url: str, tmp_
         await main.submit(*(entry(f"a-{i}", usage(huge)) for i in range(5)))
         assert usage_of(main.memory()) == 5 * huge
         assert main.memory() == ledger(any_database_url)
+
+
+async def test_nothing_is_left_in_the_session_which_a_pooler_may_give_to_another(
+    any_database_url: str, tmp_path: Path
+) -> None:
+    async with running(any_database_url, tmp_path) as main:
+        for i in range(10):
+            await main.submit(entry(f"a-{i}"))
+        connection = main.writer._session._connection
+        assert connection is not None
+        for question, answer in (
+            ("SELECT count(*) FROM pg_prepared_statements", 0),
+            ("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'", 0),
+            ("SELECT current_setting('lock_timeout')", "0"),
+            ("SELECT current_setting('statement_timeout')", "0"),
+            ("SELECT current_setting('idle_in_transaction_session_timeout')", "0"),
+        ):
+            cursor = await connection.execute(question.encode())
+            assert await cursor.fetchone() == (answer,), question

@@ -36,7 +36,8 @@ async def test_a_live_name_is_refused_with_its_holder(database_url: str, tmp_pat
         second = make_replica(database_url, tmp_path / "two")
         begun = time.monotonic()
         with pytest.raises(LeaseHeld) as held:
-            await second.writer.run()
+            async with asyncio.timeout(10):
+                await second.writer.run()
         assert time.monotonic() - begun < 4
         here = f"process {os.getpid()} on {socket.gethostname()}"
         assert f"'main' is in use by {here}" in str(held.value)
@@ -58,6 +59,10 @@ async def test_a_clean_stop_gives_the_name_back_at_once(database_url: str, tmp_p
     async with running(database_url, tmp_path) as second:
         assert time.monotonic() - begun < 1.5
         assert second.memory() == first.memory() == ledger(database_url)
+        await asyncio.sleep(0.1)
+        begun = time.monotonic()
+        await second.stop()
+        assert time.monotonic() - begun < 0.5, "an idle writer doesn't wait for its next renewal"
 
 
 async def test_of_two_that_find_an_expired_name_one_gets_it(

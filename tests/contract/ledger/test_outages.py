@@ -75,6 +75,27 @@ async def test_a_server_that_keeps_its_connections_and_says_nothing_is_given_up(
         assert usage_of(main.memory()) == 1
 
 
+async def test_a_standby_at_the_address_is_no_ledger_until_it_takes_writes(
+    postgres: EmbeddedServer, database_url: str, tmp_path: Path
+) -> None:
+    superuser = postgres.conninfo("postgres")
+    name = psycopg.conninfo.conninfo_to_dict(database_url)["dbname"]
+    async with CuttingProxy(database_url) as proxy, running(proxy.conninfo, tmp_path) as main:
+        # As after a failover: connections are lost, and new ones may only read.
+        ask(superuser, f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+        try:
+            proxy.refuse()
+            proxy.accept()
+            await eventually(lambda: main.writer.away, 4, "the loss is noticed")
+            await asyncio.sleep(0.5)
+            with pytest.raises(LedgerUnavailable, match="can't be reached"):
+                await main.submit(entry("a"))
+        finally:
+            ask(superuser, f"ALTER DATABASE {name} RESET default_transaction_read_only")
+        await eventually(lambda: not main.writer.away, BACK_SECONDS, "the writer is back")
+        assert await main.submit(entry("a")) == [Outcome.NEW]
+
+
 async def test_a_locked_table_ends_in_503_and_the_writer_recovers_when_it_is_free(
     database_url: str, tmp_path: Path
 ) -> None:

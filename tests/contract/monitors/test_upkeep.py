@@ -36,6 +36,11 @@ def gauge(exporter: ExporterProcess, status: str) -> float:
     return exporter.scrape().total("billing_subscriptions", status=status)
 
 
+def wait_for_gauge(exporter: ExporterProcess, status: str, count: int) -> None:
+    """Wait until so many are."""
+    wait_until(lambda: gauge(exporter, status) == count, 10, f"{count} are {status}")
+
+
 def test_both_replicas_expose_the_same_gauges_and_one_of_them_works(
     tmp_path: Path, database_url: str
 ) -> None:
@@ -46,12 +51,12 @@ def test_both_replicas_expose_the_same_gauges_and_one_of_them_works(
         for number, one in enumerate((a, b, a)):
             assert one.send_stripe(subscription(number, "active")).status_code == 200
         for one in (a, b):
-            wait_until(lambda one=one: gauge(one, "active") == 3, 10, "all are counted")
+            wait_for_gauge(one, "active", 3)
         later = subscription(0, "past_due")
         later["created"] += 1
         assert b.send_stripe(later).status_code == 200
         for one in (a, b):
-            wait_until(lambda one=one: gauge(one, "past_due") == 1, 10, "the change is seen")
+            wait_for_gauge(one, "past_due", 1)
             assert gauge(one, "active") == 2
         holders = ask(database_url, "SELECT DISTINCT holder FROM ledger.monitors")
         assert len(holders) == 1
