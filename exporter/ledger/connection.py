@@ -64,14 +64,13 @@ def _hang_up(connection: Connection, seconds: float) -> None:
         line.shutdown(socket.SHUT_RDWR)
 
 
-def make_pool(conninfo: str | Callable[[], str]) -> AsyncConnectionPool[Connection]:
+def make_pool(conninfo: Callable[[], str]) -> AsyncConnectionPool[Connection]:
     """A small pool for everything but the writer; a broken connection is noticed on taking it.
 
-    A callable `conninfo` is asked for every new connection, as an embedded server's port may
-    change.
+    `conninfo` is asked for every new connection, as an embedded server's port may change.
     """
     return AsyncConnectionPool(
-        lambda: describe(conninfo() if callable(conninfo) else conninfo),
+        lambda: describe(conninfo()),
         min_size=1,
         max_size=4,
         timeout=5,

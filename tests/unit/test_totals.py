@@ -141,7 +141,7 @@ def test_gauges_are_set_and_replaced() -> None:
 
 
 def test_labels_by_name_are_brought_into_their_closed_sets() -> None:
-    totals = Totals(Catalogue({"plans": ("gold",), "stripe.mode": ("true",)}), [own.SUBSCRIPTIONS])
+    totals = Totals(Catalogue({"plans": ("gold",)}), [own.SUBSCRIPTIONS])
     labels = {"status": "active", "plan": "gold", "livemode": "true"}
     assert totals.close(own.SUBSCRIPTIONS, labels) == ("true", "gold", "active")
     assert totals.close(own.SUBSCRIPTIONS, labels | {"plan": "pro"}) == ("true", "other", "active")

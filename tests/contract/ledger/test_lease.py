@@ -12,9 +12,7 @@ import pytest
 from exporter.errors import LeaseHeld, LedgerUnavailable, Superseded
 from exporter.ledger import lease
 from exporter.ledger.entry import Outcome
-from exporter.ledger.lease import LEASE_SECONDS
-from tests.support.exporter import ExporterProcess, running_exporter
-from tests.support.telemetry import payment
+from tests.support.exporter import running_exporter
 from tests.support.waiting import wait_until
 from tests.support.writing import (
     Replica,
@@ -146,30 +144,11 @@ async def test_an_idle_writer_notices_that_its_name_was_taken(
             await main.task
 
 
-def test_a_killed_process_name_is_taken_over_within_its_expiry(
+def test_a_process_whose_name_was_taken_ends_and_says_why(
     tmp_path: Path, database_url: str
 ) -> None:
-    with ExporterProcess(tmp_path / "main", database_url) as first:
-        first.wait_ready()
-        assert first.send_events(payment("a")).json()["accepted"] == 1
-        with ExporterProcess(tmp_path / "second", database_url) as second:
-            assert second.process.wait(timeout=10) == 1
-            assert f"is in use by process {first.process.pid} on" in second.log
-        before = first.scrape().counters()
-        first.kill()
-        killed = time.monotonic()
-    with running_exporter(tmp_path / "main", database_url) as third:
-        assert time.monotonic() - killed < LEASE_SECONDS + 4
-        after = third.scrape().counters()
-        assert {key: after[key] for key in before if before[key] and is_counted(key[0])} == {
-            key: before[key] for key in before if before[key] and is_counted(key[0])
-        }
+    with running_exporter(tmp_path, database_url) as exporter:
         ask(database_url, DELETE)
-        wait_until(lambda: third.process.poll() is not None, 15, "the superseded one ends")
-        assert third.process.returncode == 1
-        assert "'main' was taken by another process" in third.log
-
-
-def is_counted(sample: str) -> bool:
-    """Whether a sample of this name comes from committed events."""
-    return sample.startswith(("billing_payment", "billing_events_received"))
+        wait_until(lambda: exporter.process.poll() is not None, 15, "it ends")
+        assert exporter.process.returncode == 1
+        assert "'main' was taken by another process" in exporter.log

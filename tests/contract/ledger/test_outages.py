@@ -14,7 +14,6 @@ from exporter.ledger.embedded import EmbeddedServer
 from exporter.ledger.entry import Outcome
 from tests.support.cutting_proxy import CuttingProxy
 from tests.support.exporter import ExporterProcess
-from tests.support.postgres import end_server, reachable_folder
 from tests.support.stripe_cases import fixture
 from tests.support.telemetry import payment
 from tests.support.waiting import wait_until
@@ -43,20 +42,6 @@ async def test_while_the_database_is_away_nothing_is_acknowledged_and_then_it_is
         await eventually(lambda: not main.writer.away, BACK_SECONDS, "the writer is back")
         assert await main.submit(entry("a"), entry("b")) == [Outcome.DUPLICATE, Outcome.NEW]
         assert main.memory() == ledger(database_url)
-
-
-async def test_a_server_that_is_stopped_and_started_again_is_found_again(tmp_path: Path) -> None:
-    with reachable_folder() as folder, EmbeddedServer.open(folder / "data") as server:
-        async with running(server.conninfo(), tmp_path) as main:
-            await main.submit(entry("a"))
-            await asyncio.to_thread(end_server, folder / "data")
-            await eventually(lambda: main.writer.away, 4, "the outage is noticed")
-            with pytest.raises(LedgerUnavailable):
-                await main.submit(entry("b"))
-            await asyncio.to_thread(server.ensure_running)
-            await eventually(lambda: not main.writer.away, BACK_SECONDS, "the writer is back")
-            assert await main.submit(entry("a"), entry("b")) == [Outcome.DUPLICATE, Outcome.NEW]
-            assert main.memory() == ledger(server.conninfo())
 
 
 async def test_a_server_that_keeps_its_connections_and_says_nothing_is_given_up(

@@ -5,13 +5,13 @@ import random
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import permutations
-from operator import itemgetter
 from pathlib import Path
 
 import psycopg
 import pytest
 
 from exporter.domain.subscription import Subscription, order_of
+from exporter.ledger.embedded import EmbeddedServer
 from exporter.ledger.entry import Entry, Submission
 from exporter.ledger.queries import GROUP
 from exporter.ledger.subscription_rows import subscription_columns
@@ -131,33 +131,32 @@ def in_two_parts(orders: list[list[Entry]]) -> list[list[Entry]]:
 GROUPINGS = {"apart": apart, "together": together, "in two parts": in_two_parts}
 
 
-@pytest.fixture(params=[("postgres", ""), ("oldest_postgres", PEOPLES_ORDER)], ids=itemgetter(0))
-def ordered_database_url(request: pytest.FixtureRequest) -> Iterator[str]:
-    """A database that sorts text by code point, and one that doesn't."""
-    server, options = request.param
-    with new_database(request.getfixturevalue(server), options) as conninfo:
-        assert ask(conninfo, "SELECT 'a' < 'B'") == [(bool(options),)]
+@pytest.fixture
+def peoples_database_url(oldest_postgres: EmbeddedServer) -> Iterator[str]:
+    """A database that doesn't sort text by code point."""
+    with new_database(oldest_postgres, PEOPLES_ORDER) as conninfo:
+        assert ask(conninfo, "SELECT 'a' < 'B'") == [(True,)]
         yield conninfo
 
 
 @pytest.mark.parametrize("grouping", GROUPINGS)
 async def test_every_order_of_arrival_ends_in_the_same_row(
-    ordered_database_url: str, tmp_path: Path, grouping: str
+    peoples_database_url: str, tmp_path: Path, grouping: str
 ) -> None:
-    async with running(ordered_database_url, tmp_path) as main:
+    async with running(peoples_database_url, tmp_path) as main:
         for name, (told, status, tied) in LIVES.items():
             orders = arrivals(told)
             groups = GROUPINGS[grouping](orders)
             await commit(main, *groups)
-            assert ask(ordered_database_url, "SELECT count(*) FROM shared.subscriptions") == [
+            assert ask(peoples_database_url, "SELECT count(*) FROM shared.subscriptions") == [
                 (len(orders),)
             ]
-            rows = ask(ordered_database_url, _ROW)
+            rows = ask(peoples_database_url, _ROW)
             assert len(rows) == 1, f"{name}: {rows}"
             assert (rows[0][3], rows[0][12]) == (status, tied), name
-            ask(ordered_database_url, "TRUNCATE shared.subscriptions")
-            ask(ordered_database_url, "TRUNCATE ledger.event_ids")
-            ask(ordered_database_url, "TRUNCATE ledger.stripe_bodies")
+            ask(peoples_database_url, "TRUNCATE shared.subscriptions")
+            ask(peoples_database_url, "TRUNCATE ledger.event_ids")
+            ask(peoples_database_url, "TRUNCATE ledger.stripe_bodies")
 
 
 @pytest.mark.parametrize("late", [0, 1], ids=["the loser second", "the winner second"])

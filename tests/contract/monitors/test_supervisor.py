@@ -52,7 +52,7 @@ class Process:
         """Supervise them until left."""
         ready = asyncio.Event()
         ready.set()
-        async with make_pool(conninfo) as pool:
+        async with make_pool(lambda: conninfo) as pool:
             supervisor = Supervisor(pool, self.holder, self.health, ready)
             task = asyncio.create_task(supervisor.run(monitors))
             try:

@@ -1,7 +1,6 @@
 """The gauges of the ledger's state: written by one replica, exposed alike by all."""
 
 import uuid
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,9 +12,6 @@ from exporter.ledger.connection import connect
 from exporter.ledger.migrate import migrate
 from exporter.monitors.upkeep import CountSubscriptions, Refresh, make_monitors
 from exporter.totals import Totals
-from tests.support.exporter import ExporterProcess, running_exporter
-from tests.support.stripe_cases import fixture
-from tests.support.waiting import wait_until
 from tests.support.writing import ask
 
 _SUBSCRIBE = """
@@ -23,53 +19,17 @@ INSERT INTO shared.subscriptions (scope, subscription_id, livemode, status, plan
     created_seconds, type_rank, status_rank, event_id)
 VALUES ('own:live', %s, %s, %s, %s, false, 1, 1, 1, 'evt_1')
 """
-
-
-def subscription(number: int, status: str) -> dict[str, Any]:
-    """A live subscription's update, of the plan pro."""
-    body = fixture("subscription_created_basil", id=f"sub_{number}", status=status)
-    return {**body, "id": f"evt_{number}_{status}", "livemode": True}
-
-
-def gauge(exporter: ExporterProcess, status: str) -> float:
-    """How many subscriptions of a status are exposed."""
-    return exporter.scrape().total("billing_subscriptions", status=status)
-
-
-def wait_for_gauge(exporter: ExporterProcess, status: str, count: int) -> None:
-    """Wait until so many are."""
-    wait_until(lambda: gauge(exporter, status) == count, 10, f"{count} are {status}")
-
-
-def test_both_replicas_expose_the_same_gauges_and_one_of_them_works(
-    tmp_path: Path, database_url: str
-) -> None:
-    with (
-        running_exporter(tmp_path / "a", database_url, {"BILLING_REPLICA": "a"}) as a,
-        running_exporter(tmp_path / "b", database_url, {"BILLING_REPLICA": "b"}) as b,
-    ):
-        for number, one in enumerate((a, b, a)):
-            assert one.send_stripe(subscription(number, "active")).status_code == 200
-        for one in (a, b):
-            wait_for_gauge(one, "active", 3)
-        later = subscription(0, "past_due")
-        later["created"] += 1
-        assert b.send_stripe(later).status_code == 200
-        for one in (a, b):
-            wait_for_gauge(one, "past_due", 1)
-            assert gauge(one, "active") == 2
-        holders = ask(database_url, "SELECT DISTINCT holder FROM ledger.monitors")
-        assert len(holders) == 1
-        succeeded = "billing_monitor_last_success_timestamp_seconds"
-        assert a.scrape().value(succeeded, monitor="subscriptions") > 1_700_000_000
-        assert b.scrape().value(succeeded, monitor="fold") > 1_700_000_000
+_COMMIT = """
+INSERT INTO ledger.leases VALUES ('main', gen_random_uuid(), '', 1, 0, now())
+ON CONFLICT (replica) DO UPDATE SET group_no = leases.group_no + 1
+"""
 
 
 @pytest.fixture
 def health(database_url: str) -> Totals:
-    """The process' own metrics, where only live events count and one plan is configured."""
+    """The process' own metrics, where one plan is configured."""
     migrate(database_url)
-    return Totals(Catalogue({"plans": ("pro",), "stripe.mode": ("true",)}), OWN_METRICS)
+    return Totals(Catalogue({"plans": ("pro",)}), OWN_METRICS)
 
 
 async def refresh(conninfo: str, count: CountSubscriptions, health: Totals) -> dict[Any, int]:
@@ -80,7 +40,25 @@ async def refresh(conninfo: str, count: CountSubscriptions, health: Totals) -> d
     return {labels: numbers[0] for labels, numbers in health.counts(own.SUBSCRIPTIONS).items()}
 
 
-async def test_plans_that_left_the_configuration_are_others_and_the_other_mode_stays_out(
+async def test_every_replica_exposes_what_one_of_them_wrote(
+    database_url: str, health: Totals
+) -> None:
+    other = Totals(Catalogue({"plans": ("pro",)}), OWN_METRICS)
+    count = CountSubscriptions()
+    for status, expected in (
+        ("active", {("true", "pro", "active"): [1]}),
+        ("past_due", {("true", "pro", "active"): [1], ("true", "pro", "past_due"): [1]}),
+    ):
+        ask(database_url, _SUBSCRIBE, status, True, status, "pro")
+        ask(database_url, _COMMIT)
+        async with await connect(database_url) as connection:
+            await count(connection)
+            for one in (health, other):
+                await Refresh(one)(connection)
+                assert one.counts(own.SUBSCRIPTIONS) == expected
+
+
+async def test_plans_that_left_the_configuration_are_others_and_modes_stay_apart(
     database_url: str, health: Totals
 ) -> None:
     for id_, livemode, status, plan in (
@@ -95,6 +73,7 @@ async def test_plans_that_left_the_configuration_are_others_and_the_other_mode_s
         ("true", "pro", "active"): 1,
         ("true", "other", "active"): 2,
         ("true", "pro", "other"): 1,
+        ("false", "pro", "active"): 1,
     }
 
 
