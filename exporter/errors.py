@@ -130,7 +130,7 @@ class LedgerUnavailable(Problem):
     def __init__(self, detail: str, *, retry_after_seconds: int = 5) -> None:
         super().__init__(
             detail,
-            "Nothing of this request was stored; send it again with the same ids.",
+            "Nothing was acknowledged: send it again with the same ids, and it counts once.",
             headers={"Retry-After": str(retry_after_seconds)},
         )
 

@@ -96,6 +96,7 @@ MONITOR_LAST_SUCCESS = _own(
     "When a periodic job last succeeded on any replica; 0 means never.",
     "seconds",
     l.MONITOR,
+    zero=False,
 )
 MONITOR_FAILURES = _own(
     "monitor_failures_total",
@@ -132,7 +133,11 @@ EVENTS_REPEATED = _own(
     l.OUTCOME,
 )
 DEAD_LETTERS = _own(
-    "dead_letters", "gauge", "Stripe events kept because they could not be processed.", "events"
+    "dead_letters",
+    "gauge",
+    "Stripe events kept because they could not be processed.",
+    "events",
+    zero=False,
 )
 WEBHOOK_REJECTED = _own(
     "stripe_webhook_rejected_total",

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from exporter.catalogue import own_metrics as own
+from exporter.catalogue.labels import MONITOR
 from exporter.ledger.connection import Connection
 from exporter.ledger.queries import UPKEEP
 from exporter.monitors.supervisor import Monitor
@@ -85,7 +86,7 @@ class Refresh:
         self.health.replace(own.SUBSCRIPTIONS, dict(subscriptions))
         cursor = await connection.execute(UPKEEP["read_monitors"])
         for monitor, seconds in await cursor.fetchall():
-            if (monitor,) in self.health.counts(own.MONITOR_LAST_SUCCESS):
+            if monitor in MONITOR.values:
                 self.health.set(own.MONITOR_LAST_SUCCESS, (monitor,), int((seconds or 0) * _MICRO))
         cursor = await connection.execute(UPKEEP["count_dead_letters"])
         row = await cursor.fetchone()

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -14,8 +15,10 @@ from exporter.ledger.binaries import choose_binaries
 from exporter.settings import SETTINGS
 from tests.support.command import Answer, run_command
 from tests.support.exporter import ADMIN_KEY, ExporterProcess
+from tests.support.postgres import postmaster_of, reachable_folder
 from tests.support.stripe import WEBHOOK_SECRET
 from tests.support.telemetry import payment
+from tests.support.waiting import wait_until
 
 Command = Callable[..., Answer]
 COMMANDS = ("check", "dead-letters", "doctor", "health", "migrate", "serve", "version")
@@ -173,3 +176,14 @@ def test_serve_says_that_its_data_folder_cant_be_used(tmp_path: Path) -> None:
     assert (answer.returncode, answer.stdout) == (1, "")
     assert "BILLING_DATA_DIR" in answer.stderr
     assert "Traceback" not in answer.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_while_the_database_starts_leaves_nothing_running(number: signal.Signals) -> None:
+    """It may come too late for that, and then ends the exporter as always."""
+    with reachable_folder() as folder, ExporterProcess(folder, None) as process:
+        wait_until(lambda: postmaster_of(folder), 30, "PostgreSQL is being started")
+        process.process.send_signal(number)
+        assert process.process.wait(30) in (0, 128 + number)
+        assert postmaster_of(folder) is None
+        assert "Traceback" not in process.log

@@ -120,4 +120,3 @@ def test_every_monitor_that_takes_a_lease_has_its_metrics() -> None:
     health = Totals(Catalogue(), OWN_METRICS)
     leased = {(one.name,) for one in make_monitors(90, health) if not one.everywhere}
     assert leased <= health.counts(own.MONITOR_FAILURES).keys()
-    assert leased <= health.counts(own.MONITOR_LAST_SUCCESS).keys()
