@@ -15,7 +15,7 @@ from exporter.errors import EmbeddedServerError
 from exporter.ledger import cluster, launcher, roles
 from exporter.ledger.binaries import ENVIRONMENT, choose_binaries
 from exporter.ledger.embedded import EmbeddedServer
-from exporter.ledger.place import find_place, make_data_folder
+from exporter.ledger.place import find_place, make_data_folder, reachable_binaries
 from exporter.ledger.ports import find_free_port
 from tests.support.postgres import (
     Opener,
@@ -181,7 +181,8 @@ def test_a_system_without_the_locale_gets_plain_c(data_dir: Path) -> None:
     place.make()
     password = roles.make_password()
     roles.write_passfile(roles.passfile(data_dir, "postgres"), "postgres", password)
-    cluster.make_cluster(place, choose_binaries(None, None), password, ("no_SUCH.UTF-8", "C"))
+    binaries = reachable_binaries(choose_binaries(None, None), place.account)
+    cluster.make_cluster(place, binaries, password, ("no_SUCH.UTF-8", "C"))
     with EmbeddedServer.open(data_dir) as server:
         query = "SELECT datcollate FROM pg_database WHERE datname = 'billing'"
         assert ask(server, query) == "C"
