@@ -149,6 +149,7 @@ class Writer:
         self._lease.group_no = group.group_no
         self._lease.remember()
         self._count(own.GROUPS_COMMITTED)
+        _log.debug("group committed", group_no=group.group_no, submissions=len(group.submissions))
         if group.collapsed:
             self._count(own.SERIES_OVERFLOW, (), group.collapsed)
         for entry, outcome in group.answer():

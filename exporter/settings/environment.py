@@ -215,7 +215,10 @@ def _misfits(values: Mapping[str, str]) -> list[str]:
             "and '._~-' between slashes, not below /-/ or /api/."
         )
     if not _is_conninfo(values["DATABASE_URL"]):
-        faults.append("DATABASE_URL isn't a connection string, as in postgresql://user@host/name.")
+        faults.append(
+            "DATABASE_URL isn't a connection string, as in postgresql://user@host/name. In a "
+            "password write @ as %40, / as %2F and % as %25."
+        )
     if not _REPLICA.fullmatch(values["BILLING_REPLICA"]):
         faults.append(
             "BILLING_REPLICA must be 1 to 63 of a-z, A-Z, 0-9, '-', '_' and '.', beginning with a "
@@ -245,12 +248,13 @@ def _missing_secrets(values: Mapping[str, str], config: Config) -> list[str]:
 
 
 def _is_conninfo(text: str) -> bool:
-    """Whether PostgreSQL's client library can read it; its own error would quote the password."""
+    """Whether PostgreSQL's client library reads it as it was meant; its own error would quote the
+    password, or the part of it behind an `@` that should have been written as %40.
+    """
     try:
-        conninfo_to_dict(text)
+        return "@" not in str(conninfo_to_dict(text).get("host", ""))
     except psycopg.ProgrammingError:
         return False
-    return True
 
 
 def _secrets(text: str) -> tuple[Secret, ...]:
