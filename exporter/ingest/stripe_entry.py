@@ -3,6 +3,7 @@
 import zlib
 from collections.abc import Container
 from dataclasses import dataclass
+from functools import partial
 
 import msgspec
 
@@ -19,7 +20,7 @@ from exporter.stripe_events.envelope import StripeEvent, read
 from exporter.stripe_events.plans import PlanNames
 from exporter.stripe_events.translate import translate
 
-_encode = msgspec.json.Encoder(order="deterministic").encode
+_encode = msgspec.json.Encoder().encode
 
 
 @dataclass(frozen=True)
@@ -68,13 +69,14 @@ class StripeEntries:
             source="stripe",
             scope=scope_of(event),
             id=event.id,
-            digest=digest(_encode([event.type, event.object, event.previous])),
+            # Of what it means: one event may be rendered for several API versions.
+            digest=digest(_encode([event.type, events, subscription])),
             increments=tuple(increments),
             once=tuple(once),
             subscription=subscription,
             content=body,
         )
-        refused = self._dead_letter(event, body, "")
+        refused = partial(self._dead_letter, event, body)
         return Submission((entry,), len(raw), urgent=True, if_refused=refused)
 
     def _judge(self, event: StripeEvent) -> tuple[str, tuple[Event, ...], Subscription | None]:

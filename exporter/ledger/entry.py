@@ -1,6 +1,7 @@
 """What the writer is given and what it answers."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -57,15 +58,15 @@ class DeadLetter:
 class Submission:
     """What one request asks to commit, as a whole or not at all.
 
-    `urgent` goes before the rest (webhooks). `if_refused` is committed instead when the
-    database refuses an entry's data; without it the client is told.
+    `urgent` goes before the rest (webhooks). `if_refused` makes what is committed instead when
+    the database refuses an entry's data, from the reason; without it the client is told.
     """
 
     entries: tuple[Entry, ...]
     size_bytes: int
     urgent: bool = False
     dead_letter: DeadLetter | None = None
-    if_refused: DeadLetter | None = None
+    if_refused: Callable[[str], DeadLetter] | None = None
     answer: asyncio.Future[list[Outcome]] = field(
         default_factory=lambda: asyncio.get_running_loop().create_future()
     )

@@ -3,7 +3,6 @@
 import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import replace
 
 import psycopg
 import structlog
@@ -167,7 +166,7 @@ class Writer:
         reason = first_line(error)
         _log.warning("the database refused an event", reason=reason)
         if culprit.if_refused is not None:
-            letter = replace(culprit.if_refused, reason=reason)
+            letter = culprit.if_refused(reason)
             await self._serve(
                 Group([Submission((), culprit.size_bytes, True, letter, answer=culprit.answer)])
             )

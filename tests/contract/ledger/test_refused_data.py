@@ -41,14 +41,17 @@ LONG_ID = random.Random(1).randbytes(9000).hex()
 
 def webhook(id_: str) -> Submission:
     """A Stripe event as its route submits it."""
-    letter = DeadLetter(
-        scope="own:live",
-        id=id_,
-        event_type="invoice.paid",
-        reason="",
-        body=b"{}",
-        increments=(usage(1000),),
-    )
+
+    def letter(reason: str) -> DeadLetter:
+        return DeadLetter(
+            scope="own:live",
+            id=id_,
+            event_type="invoice.paid",
+            reason=reason,
+            body=b"{}",
+            increments=(usage(1000),),
+        )
+
     event = entry(id_, source="stripe", scope="own:live")
     return Submission((event,), 100, urgent=True, if_refused=letter)
 
