@@ -219,7 +219,7 @@ def test_a_database_that_comes_back_at_another_port_is_followed() -> None:
             gone_seconds = time.time()
 
             def works() -> bool:
-                fold = process.scrape().value(
+                fold = process.scrape().total(
                     "billing_monitor_last_success_timestamp_seconds", monitor="fold"
                 )
                 return fold > gone_seconds and process.send_events(payment()).ok
