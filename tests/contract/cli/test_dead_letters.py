@@ -51,7 +51,7 @@ def test_a_dead_letter_is_kept_until_a_replay_counts_it_once(
     assert grown("billing_stripe_webhook_outcomes_total", status="failed") == 1
     assert grown("billing_payment_processed_total") == 0
     wait_until(
-        lambda: served.scrape().value("billing_dead_letters") == 1, 10, "the gauge is refreshed"
+        lambda: served.scrape().total("billing_dead_letters") == 1, 10, "the gauge is refreshed"
     )
 
     (letter,) = letters(command)
@@ -76,7 +76,7 @@ def test_a_dead_letter_is_kept_until_a_replay_counts_it_once(
     # It was received once, and failed; that it succeeded later changes neither.
     assert grown("billing_stripe_webhook_outcomes_total") == 1
     wait_until(
-        lambda: served.scrape().value("billing_dead_letters") == 0, 10, "the gauge is refreshed"
+        lambda: served.scrape().total("billing_dead_letters") == 0, 10, "the gauge is refreshed"
     )
 
     none = command("dead-letters", "replay", str(number), "-o", "json")
