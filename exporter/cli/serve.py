@@ -7,7 +7,6 @@ import socket
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
-from types import FrameType
 from typing import NoReturn
 
 import click
@@ -18,6 +17,7 @@ from exporter.catalogue.events import APP_KINDS
 from exporter.cli.context import read_settings
 from exporter.cli.logs import configure
 from exporter.cli.secrets import ADMIN_KEY_FILE, WEBHOOK_SECRET_FILE, find_keys
+from exporter.cli.signals import SHELL_SIGNAL, EarlySignals
 from exporter.errors import BillingError
 from exporter.ledger.embedded import EmbeddedServer
 from exporter.ledger.place import make_data_folder
@@ -25,7 +25,6 @@ from exporter.settings import Settings
 from exporter.wiring import Exporter, Keys
 
 _log = structlog.get_logger(component="serve")
-_SHELL_SIGNAL = 128  # and the signal's number: how shells tell what ended a program
 
 
 @click.command()
@@ -55,8 +54,7 @@ def serve(listen_addresses: tuple[str, ...], telemetry_path: str | None) -> None
         overrides["BILLING_TELEMETRY_PATH"] = telemetry_path
     settings = read_settings(overrides)
     configure(settings)
-    # Until the exporter itself listens to it: what was started meanwhile has to be stopped.
-    signal.signal(signal.SIGTERM, _leave)
+    signals = EarlySignals()
     try:
         sockets = [_listen(host, port) for host, port in settings.listen_addresses]
         keys = _prepare(settings)
@@ -69,6 +67,7 @@ def serve(listen_addresses: tuple[str, ...], telemetry_path: str | None) -> None
             server = EmbeddedServer.open(settings.data_dir, binaries=settings.postgres_binaries)
             database = server.conninfo
         try:
+            signals.release()
             _run(settings, keys, database, server, sockets)
         finally:
             if server:
@@ -76,7 +75,7 @@ def serve(listen_addresses: tuple[str, ...], telemetry_path: str | None) -> None
     except BillingError as error:
         _refuse(str(error))
     except KeyboardInterrupt:
-        sys.exit(_SHELL_SIGNAL + signal.SIGINT)
+        sys.exit(SHELL_SIGNAL + signal.SIGINT)
 
 
 def _prepare(settings: Settings) -> Keys:
@@ -89,10 +88,6 @@ def _prepare(settings: Settings) -> Keys:
             f"the data folder {settings.data_dir} can't be used: {error.strerror}. Mend its "
             "permissions, or name another one with BILLING_DATA_DIR."
         )
-
-
-def _leave(number: int, _: FrameType | None) -> NoReturn:
-    sys.exit(_SHELL_SIGNAL + number)
 
 
 def _refuse(message: str) -> NoReturn:

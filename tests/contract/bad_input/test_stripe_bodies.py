@@ -118,7 +118,7 @@ def test_unknown_types_are_stored_and_share_one_label_value(target: ExporterProc
     name = "billing_stripe_webhook_received_total"
     labels = {"source": "stripe", "event_type": "other", "status": "ignored"}
     assert after.total(name, **labels) - before.total(name, **labels) == UNKNOWN_TYPES
-    assert after.samples.keys() == before.samples.keys()
+    assert after.counters().keys() == before.counters().keys()
     others = "billing_label_values_other_total"
     assert after.value(others, label="event_type") - before.value(others, label="event_type") == (
         UNKNOWN_TYPES
