@@ -30,6 +30,7 @@ from exporter.ledger.dead_letters import DeadLetters
 from exporter.ledger.embedded import EmbeddedServer
 from exporter.ledger.highwater import Highwater
 from exporter.ledger.lease import Lease
+from exporter.ledger.sealing import Sealer
 from exporter.ledger.writer import Writer
 from exporter.monitors.supervisor import Supervisor
 from exporter.monitors.ties import make_fetch, make_ties_monitor
@@ -84,7 +85,15 @@ class Exporter:
         self.health = Totals(catalogue, OWN_METRICS)
         self.health.set(own.BUILD_INFO, (__version__, settings.replica), 1)
         lease = Lease(settings.replica, Highwater(settings.data_dir, settings.replica))
-        self.writer = Writer(database, lease, catalogue, self.totals, self.health)
+        sealer = Sealer()
+        self.writer = Writer(
+            database,
+            lease=lease,
+            catalogue=catalogue,
+            totals=self.totals,
+            health=self.health,
+            sealer=sealer,
+        )
         self._pool = make_pool(database)
         self._supervisor = Supervisor(self._pool, lease.holder, self.health, self.writer.ready)
         key = AdminKey(keys.admin_key.reveal())
@@ -108,7 +117,7 @@ class Exporter:
             settings.replica,
             self.writer.observe,
         )
-        replay = ReplayRoute(key, entries, self.writer, DeadLetters(self._pool))
+        replay = ReplayRoute(key, entries, self.writer, DeadLetters(self._pool, sealer))
         self.app = make_app(
             {
                 "/api/v1/events": EventsRoute(key, telemetry, self.writer),

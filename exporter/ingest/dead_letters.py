@@ -1,7 +1,6 @@
 """POST /api/v1/dead-letters/{number}/replay: a kept event once more, through the same path."""
 
 import re
-import zlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,13 +32,12 @@ class ReplayRoute:
         self.key.check(request.scope)
         text = request.path_params["number"]
         number = int(text) if _NUMBER.fullmatch(text) else 0
-        body = await self.letters.read(number) if number else None
-        if body is None:
+        raw = await self.letters.read(number) if number else None
+        if raw is None:
             raise NotFound(
                 f"There is no dead letter {text[:20]!r} that waits.",
                 "List them with `billing-exporter dead-letters list`.",
             )
-        raw = zlib.decompress(body)
         submission = self.entries.submission(raw, self.entries.read(raw), replayed=True)
         if submission.dead_letter:
             return _answer(number, Outcome.DEAD_LETTER, reason=submission.dead_letter.reason)

@@ -1,6 +1,5 @@
 """A signed Stripe body as an entry of the ledger."""
 
-import zlib
 from collections.abc import Container
 from dataclasses import dataclass
 from functools import partial
@@ -51,11 +50,10 @@ class StripeEntries:
 
         An event that is `replayed` from the dead letters was counted as received before.
         """
-        body = zlib.compress(raw, 1)
         try:
             status, events, subscription = self._judge(event)
         except TranslationError as error:
-            return Submission((), len(raw), True, self._dead_letter(event, body, str(error)))
+            return Submission((), len(raw), True, self._dead_letter(event, raw, str(error)))
         increments: list[Increment] = []
         once: list[tuple[str, tuple[Increment, ...]]] = []
         received = () if replayed else (_received(event, status),)
@@ -74,9 +72,9 @@ class StripeEntries:
             increments=tuple(increments),
             once=tuple(once),
             subscription=subscription,
-            content=body,
+            content=raw,
         )
-        refused = partial(self._dead_letter, event, body)
+        refused = partial(self._dead_letter, event, raw)
         return Submission((entry,), len(raw), urgent=True, if_refused=refused)
 
     def _judge(self, event: StripeEvent) -> tuple[str, tuple[Event, ...], Subscription | None]:
@@ -87,13 +85,13 @@ class StripeEntries:
         events, subscription = translate(event, self.plans)
         return ("processed" if events or subscription else "ignored"), events, subscription
 
-    def _dead_letter(self, event: StripeEvent, body: bytes, reason: str) -> DeadLetter:
+    def _dead_letter(self, event: StripeEvent, raw: bytes, reason: str) -> DeadLetter:
         return DeadLetter(
             scope=scope_of(event),
             id=event.id,
             event_type=event.type,
             reason=reason,
-            body=body,
+            body=raw,
             increments=tuple(self.catalogue.increments(_received(event, "failed"))),
         )
 

@@ -8,6 +8,7 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 from exporter.errors import LedgerUnavailable
 from exporter.ledger.connection import Connection, answering_within, describe
 from exporter.ledger.queries import UPKEEP
+from exporter.ledger.sealing import Sealer
 
 ANSWER_WITHIN_SECONDS = 5.0
 
@@ -15,13 +16,14 @@ ANSWER_WITHIN_SECONDS = 5.0
 class DeadLetters:
     """Reads and marks them through a pool. Raises LedgerUnavailable."""
 
-    def __init__(self, pool: AsyncConnectionPool[Connection]) -> None:
+    def __init__(self, pool: AsyncConnectionPool[Connection], sealer: Sealer) -> None:
         self._pool = pool
+        self._sealer = sealer
 
     async def read(self, number: int) -> bytes | None:
-        """The compressed body of the letter that waits under `number`."""
+        """The body of the letter that waits under `number`."""
         row = await self._run("read_dead_letter", number)
-        return bytes(row[3]) if row else None
+        return self._sealer.open(row[3]) if row else None
 
     async def mark_replayed(self, number: int) -> None:
         """Note that the letter was processed after all."""

@@ -24,7 +24,7 @@ class Entry:
 
     `digest` tells its content apart, signed 64 bits. `increments` count if the id is new;
     those below a key of `once` only if that key is new within source and scope, too.
-    `content` is kept: an app's event as JSON, a Stripe body compressed.
+    `content` is kept: an app's event as JSON, a Stripe body as it came.
     """
 
     source: str

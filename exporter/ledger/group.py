@@ -1,6 +1,5 @@
 """One group: the submissions that one transaction commits together."""
 
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
@@ -10,6 +9,7 @@ from exporter.ledger import stored_series
 from exporter.ledger.connection import Connection
 from exporter.ledger.entry import DeadLetter, Entry, Outcome, Submission
 from exporter.ledger.queries import GROUP
+from exporter.ledger.sealing import Sealer
 from exporter.ledger.subscription_rows import subscription_columns, tie_columns
 from exporter.totals import Totals, merge
 
@@ -40,10 +40,12 @@ class Group:
     async def commit(
         self,
         connection: Connection,
+        *,
         replica: str,
         holder: str,
         lease_seconds: float,
         totals: Totals,
+        sealer: Sealer,
     ) -> None:
         """Run the group's transaction. Raises LeaseLost, or what psycopg raises; then nothing
         was committed unless `claimed` is set and the connection was lost.
@@ -58,11 +60,11 @@ class Group:
         fresh = [entry for key, entry in entries.items() if key in self._new]
         found = [increment for entry in fresh for increment in entry.increments]
         found += await self._claim_once_keys(connection, fresh)
-        found += await self._keep_dead_letters(connection)
+        found += await self._keep_dead_letters(connection, sealer)
         await self._read_digests(connection, entries)
         admitted, self.collapsed = totals.admit(found)
         self.increments = merge(admitted)
-        await self._write(connection, replica, fresh)
+        await self._write(connection, replica, fresh, sealer)
         self.claimed = True
         await connection.execute(b"COMMIT")
 
@@ -131,7 +133,7 @@ class Group:
                     found.extend(increments)
         return found
 
-    async def _keep_dead_letters(self, connection: Connection) -> list[Increment]:
+    async def _keep_dead_letters(self, connection: Connection, sealer: Sealer) -> list[Increment]:
         """What the letters add that weren't there yet."""
         letters: dict[tuple[str, str], DeadLetter] = {}
         for submission in self.submissions:
@@ -140,7 +142,7 @@ class Group:
         if not letters:
             return []
         rows = [
-            (*key, letter.event_type, letter.reason, letter.body)
+            (*key, letter.event_type, letter.reason, sealer.seal(letter.body))
             for key, letter in sorted(letters.items(), key=itemgetter(0))
         ]
         cursor = await connection.execute(GROUP["keep_dead_letters"], _columns(rows, 5))
@@ -159,18 +161,21 @@ class Group:
             for source, scope, id_, digest in await cursor.fetchall():
                 self._digests[source, scope, id_] = digest
 
-    async def _write(self, connection: Connection, replica: str, fresh: list[Entry]) -> None:
+    async def _write(
+        self, connection: Connection, replica: str, fresh: list[Entry], sealer: Sealer
+    ) -> None:
         """All that follows from the new events."""
         telemetry = [e.content for e in fresh if e.source == "app"]
         bodies = sorted((e.scope, e.id, e.content) for e in fresh if e.source == "stripe")
+        sealed = [(scope, id_, sealer.seal(raw)) for scope, id_, raw in bodies]
         states = [(e.scope, e.subscription) for e in fresh if e.subscription]
         place = (replica, self.epoch, self.group_no)
         async with connection.pipeline() as pipeline:
             if telemetry:
-                packed = zlib.compress(b"\n".join(telemetry), 1)
+                packed = sealer.seal(b"\n".join(telemetry))
                 await connection.execute(GROUP["keep_contents"], (*place, packed))
             if bodies:
-                await connection.execute(GROUP["keep_stripe_bodies"], _columns(bodies, 3))
+                await connection.execute(GROUP["keep_stripe_bodies"], _columns(sealed, 3))
             if self.increments:
                 encoded = stored_series.encode(self.increments)
                 await connection.execute(GROUP["append_increments"], (*place, encoded.decode()))

@@ -11,6 +11,7 @@ from exporter.ledger.connection import Connection, answering_within, connect
 from exporter.ledger.group import Group
 from exporter.ledger.lease import LEASE_SECONDS, Lease
 from exporter.ledger.migrate import migrate
+from exporter.ledger.sealing import Sealer
 from exporter.totals import Totals
 
 _RETRY_SECONDS = 0.2
@@ -32,15 +33,18 @@ class Session:
     def __init__(
         self,
         conninfo: Callable[[], str],
+        *,
         lease: Lease,
         catalogue: Catalogue,
         totals: Totals,
+        sealer: Sealer,
         stopping: asyncio.Event,
     ) -> None:
         self._conninfo = conninfo
         self._lease = lease
         self._catalogue = catalogue
         self._totals = totals
+        self._sealer = sealer
         self._stopping = stopping
         self._connection: Connection | None = None
         self._complaint = ""
@@ -72,7 +76,12 @@ class Session:
         connection = self._live()
         with answering_within(connection, _COMMIT_SECONDS):
             await group.commit(
-                connection, self._lease.replica, self._lease.holder, LEASE_SECONDS, self._totals
+                connection,
+                replica=self._lease.replica,
+                holder=self._lease.holder,
+                lease_seconds=LEASE_SECONDS,
+                totals=self._totals,
+                sealer=self._sealer,
             )
         self._complaint = ""
 

@@ -16,6 +16,7 @@ from exporter.ledger.entry import Outcome, Submission
 from exporter.ledger.group import Group, LeaseLost
 from exporter.ledger.lease import RENEW_SECONDS, Lease
 from exporter.ledger.queue import Queue
+from exporter.ledger.sealing import Sealer
 from exporter.ledger.session import Session, first_line
 from exporter.totals import Totals
 
@@ -34,10 +35,12 @@ class Writer:
     def __init__(
         self,
         conninfo: Callable[[], str],
+        *,
         lease: Lease,
         catalogue: Catalogue,
         totals: Totals,
         health: Totals,
+        sealer: Sealer,
     ) -> None:
         self._lease = lease
         self._catalogue = catalogue
@@ -46,7 +49,14 @@ class Writer:
         self._queue = Queue()
         self._taken: list[Submission] = []
         self._stopping = asyncio.Event()
-        self._session = Session(conninfo, lease, catalogue, totals, self._stopping)
+        self._session = Session(
+            conninfo,
+            lease=lease,
+            catalogue=catalogue,
+            totals=totals,
+            sealer=sealer,
+            stopping=self._stopping,
+        )
         self.ready = asyncio.Event()
 
     @property

@@ -15,6 +15,7 @@ from exporter.catalogue.own_metrics import OWN_METRICS
 from exporter.ledger.entry import Entry, Outcome, Submission
 from exporter.ledger.highwater import Highwater
 from exporter.ledger.lease import Lease
+from exporter.ledger.sealing import Sealer
 from exporter.ledger.writer import Writer
 from exporter.totals import Totals
 
@@ -99,9 +100,15 @@ def make_replica(
     catalogue = Catalogue(configured or {})
     totals, health = Totals(catalogue, metrics), Totals(catalogue, OWN_METRICS)
     lease = Lease(replica, Highwater(data_dir, replica))
-    return Replica(
-        Writer(lambda: conninfo, lease, catalogue, totals, health), lease, totals, health
+    writer = Writer(
+        lambda: conninfo,
+        lease=lease,
+        catalogue=catalogue,
+        totals=totals,
+        health=health,
+        sealer=Sealer(),
     )
+    return Replica(writer, lease, totals, health)
 
 
 @asynccontextmanager

@@ -1,7 +1,6 @@
 """A Stripe event that can't be processed: kept, looked at, and processed once it can be."""
 
 import json
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ from typing import Any
 import psycopg
 
 from exporter.ledger.embedded import EmbeddedServer
+from exporter.ledger.sealing import Sealer
 from tests.support.command import Answer, run_command
 from tests.support.exporter import ExporterProcess
 from tests.support.stripe_cases import fixture
@@ -26,7 +26,7 @@ def letters(command: Command, *options: str) -> list[dict[str, Any]]:
 
 def mend_body(served: ExporterProcess, number: int, body: dict[str, Any]) -> None:
     """What a version of the exporter that reads the event would find: an event it can read."""
-    packed = zlib.compress(json.dumps(body).encode())
+    packed = Sealer().seal(json.dumps(body).encode())
     server = EmbeddedServer.find_running(served.data_dir)
     assert server is not None
     with server, psycopg.connect(server.conninfo()) as connection:
