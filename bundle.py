@@ -46,7 +46,7 @@ class Difference:
 PARTS: dict[str, Part] = {
     "docs": Part(
         docs_tables.build,
-        "exporter/catalogue, exporter/settings and exporter/stripe_events",
+        "docs_*.py, exporter/catalogue, exporter/settings and exporter/stripe_events",
         "docs",
     ),
 }

@@ -12,6 +12,9 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+import docs_access
+import docs_simulate
+from docs_markdown import code, page, table
 from exporter.catalogue.accounting import ACCOUNTING
 from exporter.catalogue.book import METRICS
 from exporter.catalogue.events import APP_KINDS, KINDS, MEASUREMENTS, METADATA, Kind
@@ -26,8 +29,10 @@ LISTED_VALUES = 12  # a longer set is counted in the table, and listed nowhere e
 OTHER_NAMES = {
     "billing_cycle_anchor": "a field of Stripe's subscription",
     "billing_details": "a field of Stripe's charge",
+    "billing_mode": "a field of Stripe's subscription",
     "billing_operator": "a role of PostgreSQL",
     "billing_reason": "a field of Stripe's invoice",
+    "billing_scheme": "a field of Stripe's price",
 }
 
 _METRIC_WORD = re.compile(r"(?<![A-Za-z0-9:])(?:[a-z0-9]+_)*?(billing_[a-z0-9_]*[a-z0-9])(?![\w:])")
@@ -38,9 +43,11 @@ _HISTOGRAM_SAMPLES = ("_bucket", "_count", "_sum")
 def build() -> dict[str, str]:
     """The generated pages, {path: text}, without their header."""
     return {
+        "docs/access.md": docs_access.build(),
         "docs/metrics.md": _metrics_page(),
         "docs/events.md": _events_page(),
         "docs/settings.md": _settings_page(),
+        "docs/simulate.md": docs_simulate.build(),
     }
 
 
@@ -74,7 +81,7 @@ def _metrics_page() -> str:
         {label for metric in METRICS for label in metric.labels},
         key=lambda label: (label.name, label.help),
     )
-    return _page(
+    return page(
         "# Metrics",
         "A configured `namespace` is put before every name, with an underscore.",
         "## Counted from events",
@@ -84,10 +91,10 @@ def _metrics_page() -> str:
         "These begin anew with the process, or show the ledger's state.",
         _metric_table(own),
         "## Buckets of the histograms",
-        _table(
+        table(
             ("Metric", "Upper bounds"),
             (
-                (_code(metric.name), ", ".join(f"{bound:g}" for bound in metric.bounds))
+                (code(metric.name), ", ".join(f"{bound:g}" for bound in metric.bounds))
                 for metric in METRICS
                 if metric.bounds
             ),
@@ -95,10 +102,10 @@ def _metrics_page() -> str:
         "## Labels",
         "A value outside its set is exposed as `other`, and counted in "
         "`billing_label_values_other_total`.",
-        _table(
+        table(
             ("Label", "Meaning", "Values", "Key in `billing.yml`"),
             (
-                (_code(label.name), label.help, _values(label), _code(label.configured or ""))
+                (code(label.name), label.help, _values(label), code(label.configured or ""))
                 for label in labels
             ),
         ),
@@ -106,14 +113,14 @@ def _metrics_page() -> str:
 
 
 def _metric_table(metrics: Iterable[Metric]) -> str:
-    return _table(
+    return table(
         ("Metric", "Type", "Unit", "Labels", "Meaning"),
         (
             (
-                _code(metric.name),
+                code(metric.name),
                 metric.kind,
                 metric.unit,
-                " ".join(_code(name) for name in metric.label_names),
+                " ".join(code(name) for name in metric.label_names),
                 metric.help,
             )
             for metric in metrics
@@ -125,53 +132,53 @@ def _values(label: Label) -> str:
     if not label.values:
         return "free"
     if len(label.values) > LISTED_VALUES:
-        return f"{len(label.values)} values, from {_code(label.values[0])}"
-    return " ".join(_code(value) for value in label.values)
+        return f"{len(label.values)} values, from {code(label.values[0])}"
+    return " ".join(code(value) for value in label.values)
 
 
 def _events_page() -> str:
     stripe_kinds = [kind for kind in KINDS if not kind.from_app]
-    return _page(
+    return page(
         "# Events",
         "## Sent by an app",
         "`POST /api/v1/events` takes one event, an array, one event a line, or CloudEvents. "
         "Required are `id`, `event`, `occurred_at`, and the measurement printed in bold. Every "
         "event, an app's or Stripe's, counts on `billing_events_received_total` too.",
-        _table(
+        table(
             ("Event", "Meaning", "Measurements", "Counts on"),
             (
-                (_code(kind.name), kind.help, _measurements(kind), _counts_on(kind))
+                (code(kind.name), kind.help, _measurements(kind), _counts_on(kind))
                 for kind in APP_KINDS
             ),
         ),
         "### Measurements",
-        _table(("Measurement", "Meaning"), ((_code(n), text) for n, text in MEASUREMENTS.items())),
+        table(("Measurement", "Meaning"), ((code(n), text) for n, text in MEASUREMENTS.items())),
         "### Metadata",
-        _table(("Field", "Meaning"), ((_code(n), text) for n, text in METADATA.items())),
+        table(("Field", "Meaning"), ((code(n), text) for n, text in METADATA.items())),
         "### Examples",
         *(_example(kind) for kind in APP_KINDS),
         "## Only from Stripe",
         "Stripe's events are translated to the events above and to these.",
-        _table(
+        table(
             ("Event", "Meaning", "Counts on"),
-            ((_code(kind.name), kind.help, _counts_on(kind)) for kind in stripe_kinds),
+            ((code(kind.name), kind.help, _counts_on(kind)) for kind in stripe_kinds),
         ),
         "### Event types to subscribe to",
         "These count, or tell a subscription's state. Any other type is answered, counted in "
         "`billing_stripe_webhook_received_total`, and changes nothing else.",
-        "\n".join(f"- {_code(name)}" for name in TRANSLATED_TYPES),
+        "\n".join(f"- {code(name)}" for name in TRANSLATED_TYPES),
     )
 
 
 def _measurements(kind: Kind) -> str:
     return " ".join(
-        f"**{_code(name)}**" if name in kind.required else _code(name) for name in kind.measurements
+        f"**{code(name)}**" if name in kind.required else code(name) for name in kind.measurements
     )
 
 
 def _counts_on(kind: Kind) -> str:
     names = dict.fromkeys(rule.metric.name for rule in ACCOUNTING[kind.name])
-    return " ".join(_code(name) for name in names)
+    return " ".join(code(name) for name in names)
 
 
 def _example(kind: Kind) -> str:
@@ -179,17 +186,17 @@ def _example(kind: Kind) -> str:
 
 
 def _settings_page() -> str:
-    return _page(
+    return page(
         "# Settings",
         "## Environment",
         "`.env` in the working folder is read as well; the environment wins over it. A secret "
         "may be given as the path of a file instead, in the variable with `_FILE` at its end.",
-        _table(
+        table(
             ("Variable", "Default", "Secret", "Meaning"),
             (
                 (
-                    _code(setting.name),
-                    _code(setting.default),
+                    code(setting.name),
+                    code(setting.default),
                     "yes" if setting.secret else "",
                     setting.help,
                 )
@@ -199,23 +206,8 @@ def _settings_page() -> str:
         "## billing.yml",
         "The file that `BILLING_CONFIG` names. A missing file or key means its default; an "
         "unknown key is an error that names its line.",
-        _table(("Key", "Meaning"), ((_code(key), text) for key, text in CONFIG_KEYS.items())),
+        table(("Key", "Meaning"), ((code(key), text) for key, text in CONFIG_KEYS.items())),
     )
-
-
-def _page(*blocks: str) -> str:
-    return "\n\n".join(blocks) + "\n"
-
-
-def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [columns, ["---"] * len(columns), *rows]
-    return "\n".join(
-        "| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines
-    )
-
-
-def _code(text: str) -> str:
-    return f"`{text}`" if text else ""
 
 
 def _metric_names() -> set[str]:

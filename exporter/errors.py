@@ -2,15 +2,16 @@
 
 BillingError
 ├── Problem: answered to an HTTP client as an RFC 9457 problem
-│   ├── MalformedBody 400, InvalidSignature 400
-│   ├── Unauthenticated 401, NotFound 404
+│   ├── MalformedRequest 400, MalformedBody 400, InvalidSignature 400
+│   ├── Unauthenticated 401, PasswordNeeded 401, Forbidden 403, NotFound 404
 │   ├── MethodNotAllowed 405, Timeout 408
-│   ├── BodyTooLarge 413, UnsupportedMedia 415, InvalidEvents 422
+│   ├── CannotOpen 409, BodyTooLarge 413, UnsupportedMedia 415, InvalidEvents 422
+│   ├── TooManyRequests 429, HeadersTooLarge 431
 │   └── LedgerUnavailable 503
-├── ClientGone: the client left before its request was complete; nobody is left to tell
 ├── TranslationError: a signed Stripe event that can't be translated; becomes a dead letter
 ├── LeaseHeld: another process is alive under this replica's name
 ├── Superseded: this process lost its replica's name while it ran
+├── BackupError: a backup can't be made, or not be restored
 ├── MigrationError: the schema can't be brought to this version
 └── EmbeddedServerError: the embedded PostgreSQL can't be started or adopted
 """
@@ -45,6 +46,14 @@ class Problem(BillingError):
         self.headers = dict(headers or {})
 
 
+class MalformedRequest(Problem):
+    """What came isn't HTTP."""
+
+    status = 400
+    slug = "malformed-request"
+    title = "The request can't be read"
+
+
 class MalformedBody(Problem):
     """The body isn't what its content type says."""
 
@@ -72,6 +81,29 @@ class Unauthenticated(Problem):
         super().__init__(detail, remedy, headers={"WWW-Authenticate": 'Bearer realm="billing"'})
 
 
+class PasswordNeeded(Problem):
+    """No name and password were sent, or wrong ones."""
+
+    status = 401
+    slug = "password-needed"
+    title = "A name and a password are needed"
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(
+            detail,
+            "Send a name of basic_auth_users with its password.",
+            headers={"WWW-Authenticate": 'Basic realm="billing", charset="UTF-8"'},
+        )
+
+
+class Forbidden(Problem):
+    """The API key is known, and may not do this."""
+
+    status = 403
+    slug = "forbidden"
+    title = "The API key may not do this"
+
+
 class NotFound(Problem):
     """Nothing is served at this path."""
 
@@ -89,11 +121,19 @@ class MethodNotAllowed(Problem):
 
 
 class Timeout(Problem):
-    """The client took too long to send its body."""
+    """The client took too long to send its request."""
 
     status = 408
     slug = "request-timeout"
-    title = "The body took too long"
+    title = "The request took too long"
+
+
+class CannotOpen(Problem):
+    """What the ledger keeps is encrypted with a key that isn't configured, or damaged."""
+
+    status = 409
+    slug = "cannot-open"
+    title = "What is stored can't be opened"
 
 
 class BodyTooLarge(Problem):
@@ -120,6 +160,27 @@ class InvalidEvents(Problem):
     title = "Some events were refused"
 
 
+class HeadersTooLarge(Problem):
+    """More headers were sent than a request may have."""
+
+    status = 431
+    slug = "headers-too-large"
+    title = "The headers are too large"
+
+
+class TooManyRequests(Problem):
+    """More was asked than is answered at once."""
+
+    status = 429
+    slug = "too-many-requests"
+    title = "Too many requests"
+
+    def __init__(self, detail: str, retry_after_seconds: int) -> None:
+        super().__init__(
+            detail, "Ask again later.", headers={"Retry-After": str(retry_after_seconds)}
+        )
+
+
 class LedgerUnavailable(Problem):
     """Nothing can be made durable at the moment: the client has to send again later."""
 
@@ -135,10 +196,6 @@ class LedgerUnavailable(Problem):
         )
 
 
-class ClientGone(BillingError):
-    """The client closed the connection before its request was complete."""
-
-
 class TranslationError(BillingError):
     """A signed Stripe event whose shape can't be translated without guessing."""
 
@@ -149,6 +206,10 @@ class LeaseHeld(BillingError):
 
 class Superseded(BillingError):
     """Another process took this replica's name; this one must stop serving."""
+
+
+class BackupError(BillingError):
+    """A backup can't be made, or one can't be restored."""
 
 
 class MigrationError(BillingError):

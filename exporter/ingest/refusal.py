@@ -8,3 +8,7 @@ class EventRefusedError(ValueError):
         super().__init__(reason)
         self.reason = reason
         self.remedy = remedy
+
+
+class ForeignOrganizationError(EventRefusedError):
+    """An event is about another organisation than the key's."""

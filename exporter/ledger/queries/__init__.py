@@ -12,6 +12,9 @@ def read_queries(name: str) -> dict[str, bytes]:
     return {match[1]: match[2].strip().encode() for match in _BLOCK.finditer(text)}
 
 
+ERASURE = read_queries("erasure")
 GROUP = read_queries("group")
+KEYS = read_queries("keys")
 LEASE = read_queries("lease")
+RESTORE = read_queries("restore")
 UPKEEP = read_queries("upkeep")

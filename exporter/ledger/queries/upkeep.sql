@@ -47,21 +47,28 @@ SELECT count(*) FROM taken;
 -- name: prune_event_ids
 DELETE FROM ledger.event_ids WHERE ctid = ANY (ARRAY(
     SELECT ctid FROM ledger.event_ids
-    WHERE received_at < now() - %(days)s * interval '1 day'
+    WHERE received_at < now() - %(days)s * interval '24 hours'
     ORDER BY received_at LIMIT %(rows)s FOR UPDATE SKIP LOCKED
+));
+
+-- name: prune_erased
+DELETE FROM ledger.erased WHERE ctid = ANY (ARRAY(
+    SELECT ctid FROM ledger.erased
+    WHERE received_at < now() - %(days)s * interval '24 hours'
+    LIMIT %(rows)s FOR UPDATE SKIP LOCKED
 ));
 
 -- name: prune_stripe_bodies
 DELETE FROM ledger.stripe_bodies WHERE ctid = ANY (ARRAY(
     SELECT ctid FROM ledger.stripe_bodies
-    WHERE received_at < now() - %(days)s * interval '1 day'
+    WHERE received_at < now() - %(days)s * interval '24 hours'
     ORDER BY received_at LIMIT %(rows)s FOR UPDATE SKIP LOCKED
 ));
 
 -- name: prune_contents
 DELETE FROM ledger.contents WHERE ctid = ANY (ARRAY(
     SELECT ctid FROM ledger.contents
-    WHERE received_at < now() - %(days)s * interval '1 day'
+    WHERE received_at < now() - %(days)s * interval '24 hours'
     ORDER BY received_at LIMIT %(rows)s FOR UPDATE SKIP LOCKED
 ));
 

@@ -1,0 +1,62 @@
+-- name: stop_writers
+-- Every group raises its lease first: with this lock none is between its claim and its commit, so
+-- none has yet to see the hashes that are written here.
+LOCK TABLE ledger.leases IN SHARE ROW EXCLUSIVE MODE;
+
+-- name: find_event_ids
+-- What may name one of the ids; whether it does is looked at outside.
+SELECT source, scope, id FROM ledger.event_ids
+WHERE EXISTS (
+    SELECT FROM unnest(%(ids)s::text[]) AS one (id)
+    WHERE position(lower(one.id) IN lower(scope || ' ' || event_ids.id)) > 0
+);
+
+-- name: hash_event_ids
+WITH gone AS (
+    DELETE FROM ledger.event_ids AS e
+    USING unnest(%s::text[], %s::text[], %s::text[]) AS named (source, scope, id)
+    WHERE (e.source, e.scope, e.id) = (named.source, named.scope, named.id)
+    RETURNING e.source, e.scope, e.id, e.received_at
+)
+INSERT INTO ledger.erased (hash, received_at)
+SELECT ledger.erased_hash('event', source, scope, id), received_at FROM gone
+ON CONFLICT DO NOTHING;
+
+-- name: find_once_keys
+-- A fact, and the id of what it is about.
+SELECT source, scope, key FROM ledger.once_keys
+WHERE split_part(key, ':', 2) = ANY (%(ids)s);
+
+-- name: hash_once_keys
+WITH gone AS (
+    DELETE FROM ledger.once_keys AS o
+    USING unnest(%s::text[], %s::text[], %s::text[]) AS named (source, scope, key)
+    WHERE (o.source, o.scope, o.key) = (named.source, named.scope, named.key)
+    RETURNING o.source, o.scope, o.key
+)
+INSERT INTO ledger.erased (hash, received_at)
+SELECT ledger.erased_hash('once', source, scope, key), 'infinity' FROM gone
+ON CONFLICT DO NOTHING;
+
+-- name: count_subscriptions
+SELECT count(*) FROM shared.subscriptions WHERE customer_id = ANY (%(ids)s);
+
+-- name: forget_subscriptions
+UPDATE shared.subscriptions SET customer_id = NULL WHERE customer_id = ANY (%(ids)s);
+
+-- name: empty_dead_letter
+UPDATE ledger.dead_letters SET
+    body = %(body)s, reason = 'erased', replayed_at = coalesce(replayed_at, now())
+WHERE number = %(number)s;
+
+-- name: count_keys
+SELECT count(*) FROM ledger.api_keys WHERE organization_id = ANY (%(ids)s);
+
+-- name: delete_keys
+DELETE FROM ledger.api_keys WHERE organization_id = ANY (%(ids)s);
+
+-- name: find_set_aside
+-- Ledgers that a restore replaced.
+SELECT nspname::text FROM pg_namespace
+WHERE starts_with(nspname, 'ledger_before_') OR starts_with(nspname, 'shared_before_')
+ORDER BY nspname;
