@@ -6,14 +6,13 @@ import math
 import re
 from collections.abc import Iterable
 
-from exporter.catalogue.book import METRICS
+from exporter.catalogue.book import METRICS, MICRO
 from exporter.catalogue.currencies import DECIMALS
 from exporter.catalogue.model import Metric
 from exporter.totals import Totals
 
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
 OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
-_MICRO = 1_000_000
 _NO_QUALITY = re.compile(r"q=0(\.0*)?")
 
 
@@ -99,7 +98,7 @@ def _divisor(metric: Metric, labels: tuple[str, ...]) -> int:
     if metric.scale == "one":
         return 1
     if metric.scale == "micro":
-        return _MICRO
+        return MICRO
     currency = labels[metric.label_names.index("currency")]
     return int(10 ** DECIMALS[currency])
 

@@ -1,8 +1,9 @@
 """Sums of increments in memory: a dict of exact integers, by series."""
 
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping
 
-from exporter.catalogue.book import Catalogue
+from exporter.catalogue.book import MICRO, Catalogue, stored_bounds
 from exporter.catalogue.model import OTHER, Increment, Metric, Series
 
 Counts = dict[tuple[str, ...], list[int]]
@@ -19,6 +20,7 @@ class Totals:
     def __init__(self, catalogue: Catalogue, metrics: Iterable[Metric]) -> None:
         self._catalogue = catalogue
         self._metrics = {metric.name: metric for metric in metrics}
+        self._bounds = {name: stored_bounds(metric) for name, metric in self._metrics.items()}
         self._counts: dict[str, Counts] = {}
         self.clear()
 
@@ -53,10 +55,13 @@ class Totals:
     def add(self, increments: Iterable[Increment]) -> None:
         """Add each increment to its series, which comes into being if need be."""
         for (name, labels, part), amount in increments:
-            counts = self._counts[name].get(labels)
-            if counts is None:
-                counts = self._counts[name][labels] = [0] * _width(self._metrics[name])
-            counts[part] += amount
+            self._numbers(name, labels)[part] += amount
+
+    def _numbers(self, name: str, labels: tuple[str, ...]) -> list[int]:
+        numbers = self._counts[name].get(labels)
+        if numbers is None:
+            numbers = self._counts[name][labels] = [0] * _width(self._metrics[name])
+        return numbers
 
     def close(self, metric: Metric, labels: Mapping[str, str]) -> tuple[str, ...] | None:
         """Label values by name brought into their closed sets, in the declared order: `other` for
@@ -73,6 +78,17 @@ class Totals:
                 value = OTHER
             closed.append(value)
         return tuple(closed)
+
+    def count(self, metric: Metric, labels: tuple[str, ...] = (), amount: int = 1) -> None:
+        """Add to one series of a counter."""
+        self._numbers(metric.name, labels)[0] += amount
+
+    def observe(self, metric: Metric, labels: tuple[str, ...], seconds: float) -> None:
+        """Add one observation of a duration to a histogram; a clock's step back counts as 0."""
+        amount = max(0, round(seconds * MICRO))
+        numbers = self._numbers(metric.name, labels)
+        numbers[bisect_left(self._bounds[metric.name], amount)] += 1
+        numbers[-1] += amount
 
     def set(self, metric: Metric, labels: tuple[str, ...], value: int) -> None:
         """Set a gauge."""

@@ -2,14 +2,15 @@
 
 import asyncio
 import contextlib
+import gc
 import signal
 import socket
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import structlog
 import uvicorn
-from starlette.routing import Route
 
 from exporter import __version__
 from exporter.catalogue import own_metrics as own
@@ -18,13 +19,15 @@ from exporter.catalogue.labels import PLAN
 from exporter.catalogue.metrics import EVENT_METRICS
 from exporter.catalogue.own_metrics import OWN_METRICS
 from exporter.exposition import Exposition
-from exporter.ingest.auth import AdminKey
-from exporter.ingest.dead_letters import PATH as REPLAY_PATH
+from exporter.ingest.attempts import RefusedAttempts
+from exporter.ingest.auth import ApiKeys
+from exporter.ingest.dead_letters import ROUTE as REPLAY_ROUTE
 from exporter.ingest.dead_letters import ReplayRoute
 from exporter.ingest.events import EventsRoute
 from exporter.ingest.stripe import StripeRoute
 from exporter.ingest.stripe_entry import StripeEntries
 from exporter.ingest.telemetry import Telemetry
+from exporter.ledger.api_keys import KeyStore
 from exporter.ledger.connection import make_pool
 from exporter.ledger.dead_letters import DeadLetters
 from exporter.ledger.embedded import EmbeddedServer
@@ -35,22 +38,30 @@ from exporter.ledger.writer import Writer
 from exporter.monitors.supervisor import Supervisor
 from exporter.monitors.ties import make_fetch, make_ties_monitor
 from exporter.monitors.upkeep import make_monitors
-from exporter.settings import Config, Secret, Settings
+from exporter.reloading import Reloadable, Reloader
+from exporter.settings import Config, Secret, SecretFile, Settings, decoded
 from exporter.stripe_events.plans import PlanNames
 from exporter.totals import Totals
-from exporter.web.app import make_app
+from exporter.web.access import routes_with
+from exporter.web.app import make_site
+from exporter.web.guard import guarded
 from exporter.web.pages import Pages
+from exporter.web.protocol import make_protocol, sweep
+from exporter.web.web_file import WebFile
 
 _log = structlog.get_logger(component="serve")
 _REVIVE_SECONDS = 1.0
+# Few objects here form cycles, and a request makes hundreds.
+_GC_THRESHOLDS = (20_000, 20, 50)
 
 
 @dataclass(frozen=True)
 class Keys:
-    """The secrets that the running server checks requests with."""
+    """The secrets that the running server checks requests with, and the files of any secret."""
 
     admin_key: Secret
-    stripe_webhook_secrets: tuple[Secret, ...]
+    stripe_webhook_secret: Secret
+    files: tuple[SecretFile, ...]
 
 
 def make_catalogue(config: Config, livemodes: tuple[bool, ...]) -> Catalogue:
@@ -67,7 +78,7 @@ def make_catalogue(config: Config, livemodes: tuple[bool, ...]) -> Catalogue:
 
 class Exporter:
     """The running exporter. `database` gives the connection string at any time; `server` is
-    the embedded PostgreSQL behind it, if it is that.
+    the embedded PostgreSQL behind it, if it is that, and `web` what `--web.config.file` names.
     """
 
     def __init__(
@@ -76,16 +87,18 @@ class Exporter:
         keys: Keys,
         database: Callable[[], str],
         server: EmbeddedServer | None,
+        web: WebFile | None = None,
     ) -> None:
         self._settings = settings
         self._server = server
+        self._web = web
         config = settings.config
         catalogue = make_catalogue(config, settings.livemodes)
         self.totals = Totals(catalogue, EVENT_METRICS)
         self.health = Totals(catalogue, OWN_METRICS)
         self.health.set(own.BUILD_INFO, (__version__, settings.replica), 1)
         lease = Lease(settings.replica, Highwater(settings.data_dir, settings.replica))
-        sealer = Sealer()
+        sealer = Sealer(decoded(settings.encryption_key))
         self.writer = Writer(
             database,
             lease=lease,
@@ -96,7 +109,12 @@ class Exporter:
         )
         self._pool = make_pool(database)
         self._supervisor = Supervisor(self._pool, lease.holder, self.health, self.writer.ready)
-        key = AdminKey(keys.admin_key.reveal())
+        api_keys = ApiKeys(
+            keys.admin_key.reveal_all,
+            KeyStore(self._pool),
+            RefusedAttempts(self._pool),
+            self.health,
+        )
         self._plans = _plan_names(config, catalogue)
         entries = StripeEntries(
             catalogue,
@@ -107,7 +125,6 @@ class Exporter:
         telemetry = Telemetry(
             catalogue, config.default_currency, settings.livemodes[0], config.id_retention_days
         )
-        secrets = tuple(secret.reveal() for secret in keys.stripe_webhook_secrets)
         pages = Pages(
             Exposition(config.namespace),
             self.totals,
@@ -117,50 +134,68 @@ class Exporter:
             settings.replica,
             self.writer.observe,
         )
-        replay = ReplayRoute(key, entries, self.writer, DeadLetters(self._pool, sealer))
-        self.app = make_app(
-            {
-                "/api/v1/events": EventsRoute(key, telemetry, self.writer),
-                "/api/webhooks/stripe": StripeRoute(
-                    secrets if config.stripe.webhooks else (),
+        replay = ReplayRoute(entries, self.writer, DeadLetters(self._pool, sealer))
+        site = make_site(
+            routes_with(settings.telemetry_path),
+            intakes={
+                "POST /api/v1/events": EventsRoute(api_keys, telemetry, self.writer),
+                "POST /api/webhooks/stripe": StripeRoute(
+                    keys.stripe_webhook_secret.reveal_all if config.stripe.webhooks else tuple,
                     entries,
                     self.writer,
-                    catalogue,
                     self.health,
                 ),
             },
-            [
-                *pages.routes(),
-                Route(REPLAY_PATH, replay.replay, methods=["POST"]),
-            ],
+            open_pages=pages.endpoints(),
+            keyed_pages={REPLAY_ROUTE: replay.replay},
+            keys=api_keys,
         )
+        self.app, self.intakes = site.app, site.intakes
+        files: list[Reloadable] = [*keys.files]
+        if web:
+            self.app = guarded(self.app, lambda: web.in_force, keys.admin_key.reveal_all)
+            files.append(web)
+        self.reloader = Reloader(files, self.health)
 
     async def serve(self, sockets: list[socket.socket], announce: Callable[[], None]) -> None:
-        """Serve until SIGINT or SIGTERM; calls `announce` once events are taken. Raises
-        LeaseHeld, Superseded or MigrationError.
+        """Serve until SIGINT or SIGTERM; calls `announce` once events are taken. SIGHUP reads
+        secrets and the web configuration again. Raises LeaseHeld, Superseded or MigrationError.
         """
+        context = self._web.context if self._web else None
         config = uvicorn.Config(
             self.app,
             loop="uvloop",
-            http="httptools",
+            http=make_protocol(self.intakes),
+            proxy_headers=False,
             lifespan="off",
             log_config=None,
             access_log=False,
             server_header=False,
             timeout_graceful_shutdown=10,
             ws="none",
+            ssl_context_factory=(lambda *_: context) if context else None,
         )
-        server = _Server(config)
+        server = _Server(config, self._web)
         stopped = asyncio.Event()
         loop = asyncio.get_running_loop()
         for name in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(name, stopped.set)
+        had_terminal = sys.stderr.isatty()
+
+        def hang_up() -> None:
+            # From a terminal that was closed, it means what it does to any other program.
+            gone = had_terminal and not sys.stderr.isatty()
+            (stopped.set if gone else self.reloader.ask)()
+
+        loop.add_signal_handler(signal.SIGHUP, hang_up)
         writer = asyncio.create_task(self.writer.run(), name="writer")
         http = asyncio.create_task(server.serve(sockets), name="http")
         await self._pool.open(wait=False)
         side = [
             asyncio.create_task(self._supervise_monitors(), name="monitors"),
             asyncio.create_task(self._revive(), name="revive"),
+            asyncio.create_task(self.reloader.run(), name="reload"),
+            asyncio.create_task(sweep(server.server_state.connections), name="sweep"),
             asyncio.create_task(_announce(self.writer, announce), name="announce"),
         ]
         stop = asyncio.create_task(stopped.wait(), name="stop")
@@ -179,10 +214,8 @@ class Exporter:
         settings = self._settings
         monitors = list(make_monitors(settings.config.id_retention_days, self.health))
         if settings.stripe_secret_key:
-            key = settings.stripe_secret_key.reveal()
-            monitors.append(
-                make_ties_monitor(make_fetch(key, settings.stripe_api_base), self._plans)
-            )
+            fetch = make_fetch(settings.stripe_secret_key.reveal, settings.stripe_api_base)
+            monitors.append(make_ties_monitor(fetch, self._plans))
         await self._supervisor.run(monitors)
 
     async def _revive(self) -> None:
@@ -203,11 +236,27 @@ def _plan_names(config: Config, catalogue: Catalogue) -> PlanNames:
 
 async def _announce(writer: Writer, announce: Callable[[], None]) -> None:
     await writer.ready.wait()
+    # What is there now lives as long as the process: looking through it again and again would
+    # hold up requests.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*_GC_THRESHOLDS)
     announce()
 
 
 class _Server(uvicorn.Server):
-    """Leaves the signals to us: the writer has to finish after the last request."""
+    """Leaves the signals to us: the writer has to finish after the last request. Adds to every
+    answer the headers of the web configuration that is in force.
+    """
+
+    def __init__(self, config: uvicorn.Config, web: WebFile | None) -> None:
+        super().__init__(config)
+        self._web = web
+
+    async def on_tick(self, counter: int) -> bool:
+        if self._web:
+            self.config.encoded_headers = self._web.in_force.headers
+        return await super().on_tick(counter)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -26,17 +26,6 @@ class Rule:
     fixed: tuple[tuple[str, str], ...] = ()
 
 
-def measure(event: Event, amount: Amount) -> int | None:
-    """The measurement of the event that `amount` names, in its stored unit; None if it has none."""
-    if amount == "one":
-        return 1
-    if amount == "amount":
-        return event.amount_minor
-    if amount == "quantity":
-        return event.quantity
-    return event.duration_micros
-
-
 def _failed(event: Event) -> bool:
     return event.attributes.get("status", "").lower() in _FAILED_WORDS
 

@@ -2,25 +2,26 @@
 
 import itertools
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from exporter.catalogue import labels as l
 from exporter.catalogue import metrics as m
-from exporter.catalogue.accounting import ACCOUNTING, Amount, measure
+from exporter.catalogue.accounting import ACCOUNTING, Amount
 from exporter.catalogue.events import Event
 from exporter.catalogue.metrics import EVENT_METRICS
 from exporter.catalogue.model import OTHER, Increment, Label, Metric, Series
 from exporter.catalogue.own_metrics import OWN_METRICS
 
 METRICS: tuple[Metric, ...] = (*EVENT_METRICS, *OWN_METRICS)
-_MICRO = 1_000_000
+MICRO = 1_000_000
 _REMEMBERED_SHARES = 10_000
+_MEASUREMENTS: tuple[Amount, ...] = ("amount", "quantity", "duration")
 
 
 def stored_bounds(metric: Metric) -> tuple[int, ...]:
     """A histogram's upper bounds in its stored integer unit."""
-    factor = _MICRO if metric.scale == "micro" else 1
+    factor = MICRO if metric.scale == "micro" else 1
     return tuple(round(bound * factor) for bound in metric.bounds)
 
 
@@ -30,6 +31,37 @@ class _Share(NamedTuple):
     metric: Metric
     labels: tuple[str, ...]
     amount: Amount
+
+
+class _Measured(NamedTuple):
+    """Where one measurement of an event goes: which of amount, quantity and duration, the series
+    by part, and a histogram's bounds.
+    """
+
+    which: int
+    series: tuple[Series, ...]
+    bounds: tuple[int, ...]
+
+
+class Shares(NamedTuple):
+    """What events of one shape add, which differ in the sizes of their measurements only."""
+
+    fixed: tuple[Increment, ...]
+    measured: tuple[_Measured, ...]
+
+    def increments(
+        self, amount_minor: int | None, quantity: int | None, duration_micros: int | None
+    ) -> list[Increment]:
+        """The increments of one of them."""
+        found = list(self.fixed)
+        for which, series, bounds in self.measured:
+            amount = (amount_minor, quantity, duration_micros)[which]
+            if amount is None:
+                continue
+            if bounds:
+                found.append(Increment(series[bisect_left(bounds, amount)], 1))
+            found.append(Increment(series[-1], amount))
+        return found
 
 
 class Catalogue:
@@ -46,7 +78,7 @@ class Catalogue:
             for metric in EVENT_METRICS
         }
         self._bounds = {metric.name: stored_bounds(metric) for metric in METRICS}
-        self._shares: dict[tuple[object, ...], tuple[_Share, ...]] = {}
+        self._shares: dict[tuple[object, ...], Shares] = {}
 
     def values(self, label: Label) -> tuple[str, ...]:
         """The label's closed set without `other`. Both modes are always told apart; the
@@ -75,19 +107,13 @@ class Catalogue:
         `other` and are counted. An amount in a currency that isn't known adds nothing: its
         decimals can't be told.
         """
-        found: list[Increment] = []
-        for metric, labels, measurement in self._shares_of(event):
-            amount = measure(event, measurement)
-            if amount is None:
-                continue
-            if metric.bounds:
-                found.extend(self._observation(metric, labels, amount))
-            else:
-                found.append(Increment(Series(metric.name, labels, 0), amount))
-        return found
+        shares = self.shares(event)
+        return shares.increments(event.amount_minor, event.quantity, event.duration_micros)
 
-    def _shares_of(self, event: Event) -> tuple[_Share, ...]:
-        """The event's shares, remembered for events that differ in their amounts only."""
+    def shares(self, event: Event) -> Shares:
+        """The event's shares; what they are depends on whether it has an amount and whether that
+        is 0, on whether it has the other measurements, and on all else but `once`.
+        """
         key = (
             event.kind,
             event.source,
@@ -102,8 +128,21 @@ class Catalogue:
         if shares is None:
             if len(self._shares) >= _REMEMBERED_SHARES:
                 self._shares.clear()
-            shares = self._shares[key] = tuple(self._find_shares(event))
+            shares = self._shares[key] = self._sort_shares(self._find_shares(event))
         return shares
+
+    def _sort_shares(self, found: Iterable[_Share]) -> Shares:
+        fixed: list[Increment] = []
+        measured: list[_Measured] = []
+        for metric, labels, amount in found:
+            bounds = self._bounds[metric.name]
+            parts = len(bounds) + 2 if bounds else 1
+            series = tuple(Series(metric.name, labels, part) for part in range(parts))
+            if amount == "one":
+                fixed.append(Increment(series[0], 1))
+            else:
+                measured.append(_Measured(_MEASUREMENTS.index(amount), series, bounds))
+        return Shares(tuple(fixed), tuple(measured))
 
     def _find_shares(self, event: Event) -> Iterator[_Share]:
         livemode = "true" if event.livemode else "false"
@@ -114,7 +153,7 @@ class Catalogue:
         unknown: set[str] = set()
         for rule in ACCOUNTING[event.kind]:
             applies = rule.when is None or rule.when(event)
-            if applies and measure(event, rule.amount) is not None:
+            if applies and _has(event, rule.amount):
                 labels = self._labels(rule.metric, {**given, **dict(rule.fixed)}, unknown)
                 if labels is not None:
                     yield _Share(rule.metric, labels, rule.amount)
@@ -141,17 +180,6 @@ class Catalogue:
         known = {value.lower(): value for value in values}
         return known | {alias: value for alias, value in label.aliases if value in values}
 
-    def observe(self, metric: Metric, labels: tuple[str, ...], seconds: float) -> list[Increment]:
-        """What one observation of a duration adds to a histogram."""
-        return self._observation(metric, labels, max(0, round(seconds * _MICRO)))
-
-    def _observation(self, metric: Metric, labels: tuple[str, ...], amount: int) -> list[Increment]:
-        bounds = self._bounds[metric.name]
-        return [
-            Increment(Series(metric.name, labels, bisect_left(bounds, amount)), 1),
-            Increment(Series(metric.name, labels, len(bounds) + 1), amount),
-        ]
-
     def zero_series(self, metric: Metric) -> Iterator[tuple[str, ...]]:
         """The label values of every series of `metric` that exists at 0 from the start. What an
         app sends has one mode only, the first.
@@ -174,3 +202,8 @@ class Catalogue:
             combinations *= max(1, len(self.exposed_values(label)))
         per_series = len(metric.bounds) + 3 if metric.kind == "histogram" else 1
         return min(combinations, metric.cap) * per_series
+
+
+def _has(event: Event, amount: Amount) -> bool:
+    given = (event.amount_minor, event.quantity, event.duration_micros)
+    return amount == "one" or given[_MEASUREMENTS.index(amount)] is not None

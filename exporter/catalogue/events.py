@@ -3,11 +3,12 @@
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+import msgspec
+
 Source = Literal["app", "stripe"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
+class Event(msgspec.Struct, frozen=True, kw_only=True):
     """One billing fact in canonical units, whoever told it.
 
     `amount_minor` is in minor units of `currency`; `quantity` in units of the meter or in
@@ -23,7 +24,7 @@ class Event:
     currency: str | None = None
     quantity: int | None = None
     duration_micros: int | None = None
-    attributes: dict[str, str] = field(default_factory=dict)
+    attributes: dict[str, str] = {}
     once: str | None = None
 
 

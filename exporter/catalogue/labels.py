@@ -166,6 +166,24 @@ REJECTION = Label(
     "Why the request was turned away before it counted as an event.",
     collapsible=False,
 )
+AUTH_FAILURE = Label(
+    "reason",
+    ("missing", "unknown", "expired", "revoked", "scope", "organization"),
+    "What was wrong with the API key; for the last two it was good for something else.",
+    collapsible=False,
+)
+SIGNING_SECRET = Label(
+    "secret",
+    ("newest", "older"),
+    "Whether the first of the configured signing secrets fitted, or one behind it.",
+    collapsible=False,
+)
+CONFIG = Label(
+    "config",
+    ("secrets", "web"),
+    "What was read again: secrets that are in files, or the file of `--web.config.file`.",
+    collapsible=False,
+)
 OUTCOME = Label(
     "outcome",
     ("duplicate", "conflict"),

@@ -166,6 +166,41 @@ WEBHOOK_LAST_RECEIVED = _own(
     "When this replica last received a Stripe event with a valid signature; 0 means never.",
     "seconds",
 )
+AUTH_FAILURES = _own(
+    "auth_failures_total",
+    "counter",
+    "Requests refused for want of an API key that is good for them.",
+    "requests",
+    l.AUTH_FAILURE,
+)
+WEBHOOK_SIGNATURES = _own(
+    "stripe_webhook_signatures_total",
+    "counter",
+    "Stripe events with a valid signature, by the secret that gave it.",
+    "events",
+    l.SIGNING_SECRET,
+)
+CONFIG_LAST_RELOAD_SUCCESSFUL = _own(
+    "config_last_reload_successful",
+    "gauge",
+    "Whether what was last read of it is in force (1), or something older is (0).",
+    "boolean",
+    l.CONFIG,
+)
+CONFIG_LAST_RELOAD_SUCCESS = _own(
+    "config_last_reload_success_timestamp_seconds",
+    "gauge",
+    "When it was last read and put in force.",
+    "seconds",
+    l.CONFIG,
+)
+CONFIG_RELOAD_FAILURES = _own(
+    "config_reload_failures_total",
+    "counter",
+    "Files that changed and could not be used.",
+    "files",
+    l.CONFIG,
+)
 SERIES_OVERFLOW = _own(
     "series_overflow_total",
     "counter",

@@ -1,7 +1,8 @@
 """A subscription's state and the order in which its events decide it."""
 
-from dataclasses import dataclass
 from typing import NamedTuple
+
+import msgspec
 
 TERMINAL_STATUSES = frozenset({"canceled", "incomplete_expired"})
 # Later in a subscription's life ranks higher: it decides between events of the same second.
@@ -40,8 +41,7 @@ class StateOrder(NamedTuple):
     event_id: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Subscription:
+class Subscription(msgspec.Struct, frozen=True, kw_only=True):
     """What one event says a Stripe subscription is. Times are Unix seconds."""
 
     subscription_id: str

@@ -5,9 +5,9 @@ from typing import Any
 
 import msgspec
 
-from exporter.errors import BodyTooLarge, InvalidEvents, MalformedBody, UnsupportedMedia
+from exporter.errors import BodyTooLarge, Forbidden, InvalidEvents, MalformedBody, UnsupportedMedia
 from exporter.ingest import cloudevents, strict_json
-from exporter.ingest.refusal import EventRefusedError
+from exporter.ingest.refusal import EventRefusedError, ForeignOrganizationError
 from exporter.ingest.telemetry import Telemetry
 from exporter.ledger.entry import Entry
 
@@ -27,19 +27,23 @@ Convert = Callable[[bytes], Entry]
 
 
 def read_entries(
-    raw: bytes, content_type: str, telemetry: Telemetry, scope: str = ""
+    raw: bytes, content_type: str, telemetry: Telemetry, organization_id: str | None = None
 ) -> list[Entry]:
-    """The entries of a body. Raises UnsupportedMedia, MalformedBody, BodyTooLarge, or
-    InvalidEvents naming every event that is refused.
+    """The entries of a body, for the organisation of the key that it came with, if that has one.
+
+    Raises UnsupportedMedia, MalformedBody, BodyTooLarge, or InvalidEvents naming every event that
+    is refused; Forbidden does so where one is about another organisation.
     """
     media = content_type.partition(";")[0].strip().lower()
     _check_text(raw)
 
     def convert(event: bytes) -> Entry:
-        return telemetry.decode(event, scope)
+        return telemetry.decode(event, organization_id)
 
     if media in _JSON:
-        return _each(_elements(raw) if _is_array(raw) else [raw], convert)
+        if not _is_array(raw):
+            return _each([raw], convert)
+        return _at_once(raw, telemetry, organization_id) or _each(_elements(raw), convert)
     if media in _NDJSON:
         lines = [line for line in raw.split(b"\n") if line.strip()]
         return _each(lines, lambda line: _line(line, convert))
@@ -50,7 +54,7 @@ def read_entries(
                 f"Send one object as {_CLOUDEVENT}, an array as {_CLOUDEVENTS}.",
             )
         events = _elements(raw) if _is_array(raw) else [raw]
-        return _each(events, lambda event: cloudevents.decode(event, telemetry))
+        return _each(events, lambda event: cloudevents.decode(event, telemetry, organization_id))
     raise UnsupportedMedia(
         f"The content type {media[:80]!r} isn't read here.",
         f"Use application/json, application/x-ndjson, {_CLOUDEVENT} or {_CLOUDEVENTS}.",
@@ -90,6 +94,15 @@ def _line(line: bytes, convert: Convert) -> Entry:
         raise EventRefusedError(error.detail.rstrip("."), error.remedy) from None
 
 
+def _at_once(raw: bytes, telemetry: Telemetry, organization_id: str | None) -> list[Entry]:
+    """The entries of an array if nothing is wrong with any of them, else none."""
+    try:
+        entries = telemetry.decode_array(raw, organization_id)
+    except (EventRefusedError, MalformedBody):
+        return []
+    return entries if len(entries) <= MAX_EVENTS else []
+
+
 def _each(events: Sequence[bytes], convert: Convert) -> list[Entry]:
     if not events:
         raise MalformedBody("The body holds no event.", "Send one event at least.")
@@ -100,15 +113,18 @@ def _each(events: Sequence[bytes], convert: Convert) -> list[Entry]:
         )
     entries: list[Entry] = []
     errors: list[dict[str, Any]] = []
+    refusal: type[InvalidEvents | Forbidden] = InvalidEvents
     for position, event in enumerate(events):
         try:
             entries.append(convert(event))
         except EventRefusedError as error:
+            if isinstance(error, ForeignOrganizationError):
+                refusal = Forbidden
             errors.append(
                 {"position": position, "reason": f"{error.reason}.", "remedy": error.remedy}
             )
     if errors:
-        raise InvalidEvents(
+        raise refusal(
             _summary(len(errors), len(events)), "Mend them and send all again.", errors=errors
         )
     return entries

@@ -14,7 +14,7 @@ _MAX_SOURCE = 255
 _ATTRIBUTES = (("id", "id"), ("time", "occurred_at"))
 
 
-def decode(raw: bytes, telemetry: Telemetry) -> Entry:
+def decode(raw: bytes, telemetry: Telemetry, organization_id: str | None = None) -> Entry:
     """The entry of one structured CloudEvent; its `source` is the scope of its id.
 
     `type` is the event's kind, alone or after a dot (`com.example.payment_processed`), `time`
@@ -37,7 +37,7 @@ def decode(raw: bytes, telemetry: Telemetry) -> Entry:
         if theirs not in value:
             raise EventRefusedError(f"{theirs} is missing", f"Send the event's {theirs}.")
         event[ours] = value[theirs]
-    return telemetry.convert(event, source)
+    return telemetry.convert(event, source, organization_id)
 
 
 def _kind(type_: Any) -> str:

@@ -20,8 +20,8 @@ def verify(
     header: bytes | None,
     secrets: Sequence[str],
     now_seconds: Callable[[], float] = time.time,
-) -> None:
-    """Return if one of `secrets` signed `raw` less than 5 minutes from now.
+) -> int:
+    """The place among `secrets` of the one that signed `raw` less than 5 minutes from now.
 
     `header` is the Stripe-Signature header as it came. Raises InvalidSignature, whatever the
     header and the body hold.
@@ -31,11 +31,13 @@ def verify(
     if len(header) > MAX_HEADER_BYTES or not header.isascii():
         raise InvalidSignature("The Stripe-Signature header isn't one that Stripe sends.", _REMEDY)
     text = header.decode("ascii")
-    if not any(_signed(raw, text, secret) for secret in secrets):
+    place = next((at for at, secret in enumerate(secrets) if _signed(raw, text, secret)), None)
+    if place is None:
         raise InvalidSignature("No configured secret gives this signature.", _REMEDY)
     now = now_seconds()
     if not now - TOLERANCE_SECONDS <= _timestamp(text) <= now + TOLERANCE_SECONDS:
         raise InvalidSignature("The signature is not of the last or next 5 minutes.", _REMEDY)
+    return place
 
 
 def _signed(raw: bytes, header: str, secret: str) -> bool:

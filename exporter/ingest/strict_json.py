@@ -88,7 +88,7 @@ def check_duplicate_keys(raw: bytes, encoded: bytes) -> None:
     A key that was lost took its quotes along. With no quote in `raw` that is escaped by number,
     equal counts of quotes mean that there was none. Otherwise every object is looked at.
     """
-    if raw.count(b'"') == encoded.count(b'"') and b"\\u0022" not in raw:
+    if raw.count(b'"') == encoded.count(b'"') and not (b"\\" in raw and b"\\u0022" in raw):
         return
     try:
         json.loads(raw, object_pairs_hook=_check_unique, parse_int=str)

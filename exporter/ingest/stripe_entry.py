@@ -64,9 +64,7 @@ class StripeEntries:
             else:
                 increments.extend(added)
         entry = Entry(
-            source="stripe",
-            scope=scope_of(event),
-            id=event.id,
+            key=("stripe", scope_of(event), event.id),
             # Of what it means: one event may be rendered for several API versions.
             digest=digest(_encode([event.type, events, subscription])),
             increments=tuple(increments),

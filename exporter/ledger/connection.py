@@ -4,14 +4,17 @@ import asyncio
 import contextlib
 import os
 import socket
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import psycopg
 import structlog
 from psycopg.conninfo import make_conninfo
 from psycopg_pool import AsyncConnectionPool
+
+from exporter.errors import LedgerUnavailable
+from exporter.ledger.arrays import register_arrays
 
 Connection = psycopg.AsyncConnection[tuple[Any, ...]]
 
@@ -26,6 +29,8 @@ _PARAMETERS: dict[str, Any] = {
 }
 # Without server-side prepared statements a transaction pooler may sit in between.
 _PREPARE_THRESHOLD = None
+_BORROW_WITHIN_SECONDS = 2.0
+_ANSWER_WITHIN_SECONDS = 5.0
 _log = structlog.get_logger(component="ledger")
 
 
@@ -36,7 +41,16 @@ def describe(conninfo: str) -> str:
 
 async def connect(conninfo: str) -> Connection:
     """A connection of one's own, in autocommit: transactions are written out."""
-    return await psycopg.AsyncConnection.connect(
+    connection = await psycopg.AsyncConnection.connect(
+        describe(conninfo), autocommit=True, prepare_threshold=_PREPARE_THRESHOLD
+    )
+    register_arrays(connection)
+    return connection
+
+
+def connect_once(conninfo: str) -> psycopg.Connection[tuple[Any, ...]]:
+    """The same without a loop, for commands."""
+    return psycopg.connect(
         describe(conninfo), autocommit=True, prepare_threshold=_PREPARE_THRESHOLD
     )
 
@@ -81,3 +95,16 @@ def make_pool(conninfo: Callable[[], str]) -> AsyncConnectionPool[Connection]:
         open=False,
         name="ledger",
     )
+
+
+@asynccontextmanager
+async def borrow(pool: AsyncConnectionPool[Connection]) -> AsyncIterator[Connection]:
+    """A connection of the pool, to answer one request with. Raises LedgerUnavailable when the
+    database is away, doesn't answer within 5 s, or has no schema yet.
+    """
+    try:
+        async with pool.connection(_BORROW_WITHIN_SECONDS) as connection:
+            with answering_within(connection, _ANSWER_WITHIN_SECONDS):
+                yield connection
+    except (psycopg.OperationalError, psycopg.errors.UndefinedTable):
+        raise LedgerUnavailable("The database can't be reached at the moment.") from None

@@ -3,14 +3,12 @@
 from typing import Any
 
 import psycopg
-from psycopg_pool import AsyncConnectionPool, PoolTimeout
+from psycopg_pool import AsyncConnectionPool
 
-from exporter.errors import LedgerUnavailable
-from exporter.ledger.connection import Connection, answering_within, describe
+from exporter.ledger.audit import record_async
+from exporter.ledger.connection import Connection, borrow, describe
 from exporter.ledger.queries import UPKEEP
 from exporter.ledger.sealing import Sealer
-
-ANSWER_WITHIN_SECONDS = 5.0
 
 
 class DeadLetters:
@@ -22,21 +20,26 @@ class DeadLetters:
 
     async def read(self, number: int) -> bytes | None:
         """The body of the letter that waits under `number`."""
-        row = await self._run("read_dead_letter", number)
+        async with borrow(self._pool) as connection:
+            cursor = await connection.execute(UPKEEP["read_dead_letter"], {"number": number})
+            row = await cursor.fetchone()
         return self._sealer.open(row[3]) if row else None
 
-    async def mark_replayed(self, number: int) -> None:
-        """Note that the letter was processed after all."""
-        await self._run("mark_replayed", number)
-
-    async def _run(self, query: str, number: int) -> tuple[Any, ...] | None:
-        try:
-            async with self._pool.connection() as connection:
-                with answering_within(connection, ANSWER_WITHIN_SECONDS):
-                    cursor = await connection.execute(UPKEEP[query], {"number": number})
-                    return await cursor.fetchone() if cursor.description else None
-        except (psycopg.OperationalError, PoolTimeout):
-            raise LedgerUnavailable("The database can't be reached at the moment.") from None
+    async def note_replay(
+        self, number: int, *, settled: bool, actor: str, details: dict[str, Any]
+    ) -> None:
+        """Write to the audit log that the letter was replayed; a `settled` one waits no more."""
+        async with borrow(self._pool) as connection, connection.transaction():
+            if settled:
+                await connection.execute(UPKEEP["mark_replayed"], {"number": number})
+            await record_async(
+                connection,
+                actor=actor,
+                action="dead_letter.replay",
+                target=str(number),
+                outcome="done" if settled else "failed",
+                details=details,
+            )
 
 
 def list_dead_letters(conninfo: str, *, every: bool = False) -> list[dict[str, Any]]:

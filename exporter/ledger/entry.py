@@ -5,8 +5,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
 
+import msgspec
+
 from exporter.catalogue.model import Increment
 from exporter.domain.subscription import Subscription
+
+Key = tuple[str, str, str]
 
 
 class Outcome(Enum):
@@ -18,32 +22,23 @@ class Outcome(Enum):
     DEAD_LETTER = "dead_letter"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
-    """One event as the ledger takes it, unique by (source, scope, id).
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """One event as the ledger takes it, unique by its `key`: source, scope and id.
 
     `digest` tells its content apart, signed 64 bits. `increments` count if the id is new;
     those below a key of `once` only if that key is new within source and scope, too.
     `content` is kept: an app's event as JSON, a Stripe body as it came.
     """
 
-    source: str
-    scope: str
-    id: str
+    key: Key
     digest: int
     increments: tuple[Increment, ...]
     once: tuple[tuple[str, tuple[Increment, ...]], ...] = ()
     subscription: Subscription | None = None
     content: bytes = b""
 
-    @property
-    def key(self) -> tuple[str, str, str]:
-        """The identity of the event."""
-        return self.source, self.scope, self.id
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeadLetter:
+class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
     """A signed Stripe event that can't be processed, and why; `increments` count it once."""
 
     scope: str

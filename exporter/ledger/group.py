@@ -1,19 +1,20 @@
 """One group: the submissions that one transaction commits together."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
 
 from exporter.catalogue.model import Increment
 from exporter.ledger import stored_series
+from exporter.ledger.arrays import bigints, byteas, texts
 from exporter.ledger.connection import Connection
-from exporter.ledger.entry import DeadLetter, Entry, Outcome, Submission
+from exporter.ledger.entry import DeadLetter, Entry, Key, Outcome, Submission
+from exporter.ledger.known_keys import KnownKeys
 from exporter.ledger.queries import GROUP
 from exporter.ledger.sealing import Sealer
 from exporter.ledger.subscription_rows import subscription_columns, tie_columns
 from exporter.totals import Totals, merge
 
-Key = tuple[str, str, str]
+Told = tuple[str, Outcome]
 
 
 class LeaseLost(Exception):
@@ -34,8 +35,9 @@ class Group:
     claimed: bool = False
     increments: list[Increment] = field(default_factory=list)
     collapsed: int = 0
+    _entries: dict[Key, Entry] = field(default_factory=dict)
     _new: set[Key] = field(default_factory=set)
-    _digests: dict[Key, int] = field(default_factory=dict)
+    _known_digests: dict[Key, int] = field(default_factory=dict)
 
     async def commit(
         self,
@@ -45,6 +47,7 @@ class Group:
         holder: str,
         lease_seconds: float,
         totals: Totals,
+        known_keys: KnownKeys,
         sealer: Sealer,
     ) -> None:
         """Run the group's transaction. Raises LeaseLost, or what psycopg raises; then nothing
@@ -54,80 +57,83 @@ class Group:
         contents, increments, subscriptions; and the rows of each by primary key.
         """
         self.claimed = False
-        entries = self._unique_entries()
-        lease = {"replica": replica, "holder": holder, "lease_seconds": lease_seconds}
-        await self._claim_ids(connection, lease, entries)
-        fresh = [entry for key, entry in entries.items() if key in self._new]
-        found = [increment for entry in fresh for increment in entry.increments]
-        found += await self._claim_once_keys(connection, fresh)
-        found += await self._keep_dead_letters(connection, sealer)
-        await self._read_digests(connection, entries)
-        admitted, self.collapsed = totals.admit(found)
-        self.increments = merge(admitted)
-        await self._write(connection, replica, fresh, sealer)
-        self.claimed = True
-        await connection.execute(b"COMMIT")
-
-    def answer(self) -> list[tuple[Entry | None, Outcome]]:
-        """Tell every submission what became of its entries; returns all that was told, a dead
-        letter without an entry.
-        """
-        counted: set[Key] = set()
-        told: list[tuple[Entry | None, Outcome]] = []
+        self._entries = {}
         for submission in self.submissions:
-            outcomes: list[tuple[Entry | None, Outcome]] = []
             for entry in submission.entries:
-                if entry.key in self._new and entry.key not in counted:
-                    counted.add(entry.key)
-                    outcomes.append((entry, Outcome.NEW))
-                elif self._digests.get(entry.key, entry.digest) == entry.digest:
-                    outcomes.append((entry, Outcome.DUPLICATE))
+                self._entries.setdefault(entry.key, entry)
+        lease = {"replica": replica, "holder": holder, "lease_seconds": lease_seconds}
+        await self._claim_ids(connection, lease)
+        fresh = [entry for key, entry in self._entries.items() if key in self._new]
+        found = [increment for entry in fresh for increment in entry.increments]
+        found += await self._claim_once_keys(connection, fresh, known_keys)
+        found += await self._keep_dead_letters(connection, sealer)
+        await self._read_digests(connection)
+        admitted, self.collapsed = totals.admit(merge(found))
+        self.increments = merge(admitted) if self.collapsed else admitted
+        await self._write(connection, replica, fresh, sealer)
+
+    def answer(self) -> list[Told]:
+        """Tell every submission what became of its entries; returns the source and outcome of
+        those that were not new.
+        """
+        told: list[Told] = []
+        uncounted = set(self._new)
+        for submission in self.submissions:
+            outcomes: list[Outcome] = []
+            for entry in submission.entries:
+                if entry.key in uncounted:
+                    uncounted.remove(entry.key)
+                    outcomes.append(Outcome.NEW)
                 else:
-                    outcomes.append((entry, Outcome.CONFLICT))
+                    outcome = self._judge_known(entry)
+                    outcomes.append(outcome)
+                    told.append((entry.key[0], outcome))
             if submission.dead_letter:
-                outcomes.append((None, Outcome.DEAD_LETTER))
-            told.extend(outcomes)
+                outcomes.append(Outcome.DEAD_LETTER)
             if not submission.answer.done():
-                submission.answer.set_result([outcome for _, outcome in outcomes])
+                submission.answer.set_result(outcomes)
         return told
 
-    def _unique_entries(self) -> dict[Key, Entry]:
-        unique: dict[Key, Entry] = {}
-        for submission in self.submissions:
-            for entry in submission.entries:
-                unique.setdefault(entry.key, entry)
-        return unique
+    def _judge_known(self, entry: Entry) -> Outcome:
+        """An id that the ledger has, or that another entry of this group brought."""
+        first = self._known_digests.get(entry.key, self._entries[entry.key].digest)
+        return Outcome.DUPLICATE if entry.digest == first else Outcome.CONFLICT
 
-    async def _claim_ids(
-        self, connection: Connection, lease: dict[str, object], entries: dict[Key, Entry]
-    ) -> None:
+    async def _claim_ids(self, connection: Connection, lease: dict[str, object]) -> None:
         """Begin, raise the lease's group_no, and find out which ids are new."""
-        rows = [(*key, entries[key].digest) for key in sorted(entries)]
+        keys = sorted(self._entries)
+        columns = (
+            *_key_columns(keys),
+            bigints([self._entries[key].digest for key in keys]),
+        )
         async with connection.pipeline() as pipeline:
             await connection.execute(b"BEGIN")
             await connection.execute(GROUP["set_limits"])
             raised = await connection.execute(GROUP["raise_group"], lease)
-            claimed = await connection.execute(GROUP["claim_ids"], _columns(rows, 4))
+            claimed = await connection.execute(GROUP["claim_ids"], columns) if keys else None
             await pipeline.sync()
             row = await raised.fetchone()
-            self._new = {(source, scope, id_) for source, scope, id_ in await claimed.fetchall()}
+            self._new = set(await claimed.fetchall()) if claimed else set()
         if row is None:
             raise LeaseLost
         self.group_no, self.epoch = row
 
-    async def _claim_once_keys(self, connection: Connection, fresh: list[Entry]) -> list[Increment]:
+    async def _claim_once_keys(
+        self, connection: Connection, fresh: list[Entry], known_keys: KnownKeys
+    ) -> list[Increment]:
         """What counts only with the first event that has the key. Keys of events that don't count
         are not claimed: a later event may still have to.
         """
-        keys = sorted({(e.source, e.scope, key) for e in fresh for key, _ in e.once})
+        keys = known_keys.unknown((*entry.key[:2], key) for entry in fresh for key, _ in entry.once)
         if not keys:
             return []
-        cursor = await connection.execute(GROUP["claim_once_keys"], _columns(keys, 3))
-        unclaimed = {(source, scope, key) for source, scope, key in await cursor.fetchall()}
+        cursor = await connection.execute(GROUP["claim_once_keys"], _key_columns(sorted(keys)))
+        unclaimed = set(await cursor.fetchall())
+        known_keys.add(keys - unclaimed)
         found: list[Increment] = []
         for entry in fresh:
             for key, increments in entry.once:
-                identity = (entry.source, entry.scope, key)
+                identity = (*entry.key[:2], key)
                 if identity in unclaimed:
                     unclaimed.remove(identity)
                     found.extend(increments)
@@ -141,50 +147,63 @@ class Group:
                 letters.setdefault((letter.scope, letter.id), letter)
         if not letters:
             return []
-        rows = [
-            (*key, letter.event_type, letter.reason, sealer.seal(letter.body))
-            for key, letter in sorted(letters.items(), key=itemgetter(0))
-        ]
-        cursor = await connection.execute(GROUP["keep_dead_letters"], _columns(rows, 5))
+        kept = [letter for _, letter in sorted(letters.items(), key=itemgetter(0))]
+        columns = (
+            texts([letter.scope for letter in kept]),
+            texts([letter.id for letter in kept]),
+            texts([letter.event_type for letter in kept]),
+            texts([letter.reason for letter in kept]),
+            byteas([sealer.seal(letter.body) for letter in kept]),
+        )
+        cursor = await connection.execute(GROUP["keep_dead_letters"], columns)
         return [
             increment
             for scope, id_ in await cursor.fetchall()
             for increment in letters[scope, id_].increments
         ]
 
-    async def _read_digests(self, connection: Connection, entries: dict[Key, Entry]) -> None:
-        """Which content the ledger has under each id."""
-        self._digests = {key: entries[key].digest for key in self._new}
-        known = sorted(entries.keys() - self._new)
+    async def _read_digests(self, connection: Connection) -> None:
+        """Which content the ledger has under each id that was known."""
+        self._known_digests = {}
+        known = sorted(self._entries.keys() - self._new)
         if known:
-            cursor = await connection.execute(GROUP["read_digests"], _columns(known, 3))
+            cursor = await connection.execute(GROUP["read_digests"], _key_columns(known))
             for source, scope, id_, digest in await cursor.fetchall():
-                self._digests[source, scope, id_] = digest
+                self._known_digests[source, scope, id_] = digest
 
     async def _write(
         self, connection: Connection, replica: str, fresh: list[Entry], sealer: Sealer
     ) -> None:
-        """All that follows from the new events."""
-        telemetry = [e.content for e in fresh if e.source == "app"]
-        bodies = sorted((e.scope, e.id, e.content) for e in fresh if e.source == "stripe")
-        sealed = [(scope, id_, sealer.seal(raw)) for scope, id_, raw in bodies]
-        states = [(e.scope, e.subscription) for e in fresh if e.subscription]
+        """All that follows from the new events, and the commit."""
+        telemetry = [entry.content for entry in fresh if entry.key[0] == "app"]
+        bodies = sorted((*entry.key[1:], entry.content) for entry in fresh if entry.key[0] != "app")
+        states = [(entry.key[1], entry.subscription) for entry in fresh if entry.subscription]
         place = (replica, self.epoch, self.group_no)
         async with connection.pipeline() as pipeline:
             if telemetry:
                 packed = sealer.seal(b"\n".join(telemetry))
                 await connection.execute(GROUP["keep_contents"], (*place, packed))
             if bodies:
-                await connection.execute(GROUP["keep_stripe_bodies"], _columns(sealed, 3))
+                columns = (
+                    texts([scope for scope, _, _ in bodies]),
+                    texts([id_ for _, id_, _ in bodies]),
+                    byteas([sealer.seal(raw) for _, _, raw in bodies]),
+                )
+                await connection.execute(GROUP["keep_stripe_bodies"], columns)
             if self.increments:
                 encoded = stored_series.encode(self.increments)
                 await connection.execute(GROUP["append_increments"], (*place, encoded.decode()))
             if states:
                 await connection.execute(GROUP["apply_subscriptions"], subscription_columns(states))
                 await connection.execute(GROUP["mark_ties"], tie_columns(states))
+            self.claimed = True
+            await connection.execute(b"COMMIT")
             await pipeline.sync()
 
 
-def _columns(rows: Sequence[tuple[object, ...]], width: int) -> tuple[list[object], ...]:
-    """Rows as columns, for unnest."""
-    return tuple([row[i] for row in rows] for i in range(width))
+def _key_columns(keys: list[Key]) -> tuple[object, object, object]:
+    return (
+        texts([source for source, _, _ in keys]),
+        texts([scope for _, scope, _ in keys]),
+        texts([last for _, _, last in keys]),
+    )

@@ -12,7 +12,7 @@ from exporter.errors import MigrationError
 from exporter.ledger.connection import describe
 
 _NAME = re.compile(r"(\d{4})_([a-z0-9_]+)\.sql")
-_LOCK_KEY = 0x62696C6C696E67  # "billing"
+LOCK_KEY = 0x62696C6C696E67  # "billing"
 MINIMUM_SERVER_VERSION = 150000
 
 
@@ -51,7 +51,7 @@ def migrate(conninfo: str, migrations: list[Migration] | None = None) -> list[Mi
     wanted = read_migrations() if migrations is None else migrations
     with psycopg.connect(describe(conninfo)) as connection:
         check_server_version(connection.info.server_version)
-        connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK_KEY,))
+        connection.execute("SELECT pg_advisory_xact_lock(%s)", (LOCK_KEY,))
         missing = find_missing(_read_done(connection), wanted)
         for migration in missing:
             connection.execute(migration.sql.encode())

@@ -10,6 +10,7 @@ from exporter.catalogue.book import Catalogue
 from exporter.ledger.connection import Connection, answering_within, connect
 from exporter.ledger.group import Group
 from exporter.ledger.lease import LEASE_SECONDS, Lease
+from exporter.ledger.known_keys import KnownKeys
 from exporter.ledger.migrate import migrate
 from exporter.ledger.sealing import Sealer
 from exporter.totals import Totals
@@ -45,6 +46,7 @@ class Session:
         self._catalogue = catalogue
         self._totals = totals
         self._sealer = sealer
+        self._known_keys = KnownKeys()
         self._stopping = stopping
         self._connection: Connection | None = None
         self._complaint = ""
@@ -81,6 +83,7 @@ class Session:
                 holder=self._lease.holder,
                 lease_seconds=LEASE_SECONDS,
                 totals=self._totals,
+                known_keys=self._known_keys,
                 sealer=self._sealer,
             )
         self._complaint = ""
@@ -153,6 +156,7 @@ class Session:
                 with answering_within(connection, _LEASE_SECONDS):
                     if await self._lease.resume(connection):
                         self._totals.clear()
+                        self._known_keys.clear()
                         self._lease.remember()
                 break
             except psycopg.Error as again:

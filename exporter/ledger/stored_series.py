@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable
 from decimal import Decimal
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import msgspec
 
 from exporter.catalogue.book import METRICS, Catalogue
 from exporter.catalogue.model import Increment, Label, Metric, Series
+from exporter.catalogue.policy import SERIES_BUDGET
 
 StoredRow = tuple[str, dict[str, str], str, int, Decimal]
 
@@ -27,18 +28,21 @@ _encode = msgspec.json.Encoder().encode
 
 def encode(increments: Iterable[Increment]) -> bytes:
     """Increments as the JSON array of `ledger.increments`; amounts have no bound there."""
-    return _encode(
-        [
-            {
-                "metric": name,
-                "labels": dict(zip(_METRICS[name].label_names, labels, strict=True)),
-                "part": _PARTS[name][part],
-                "layout": _METRICS[name].layout_version,
-                "amount": amount,
-            }
-            for (name, labels, part), amount in increments
-        ]
-    )
+    return b"[%b]" % b",".join([b"%b%d}" % (_prefix(series), n) for series, n in increments])
+
+
+@lru_cache(maxsize=SERIES_BUDGET)
+def _prefix(series: Series) -> bytes:
+    """The JSON object of an increment up to its amount."""
+    name, labels, part = series
+    metric = _METRICS[name]
+    stored = {
+        "metric": name,
+        "labels": dict(zip(metric.label_names, labels, strict=True)),
+        "part": _PARTS[name][part],
+        "layout": metric.layout_version,
+    }
+    return _encode(stored)[:-1] + b',"amount":'
 
 
 def decode(

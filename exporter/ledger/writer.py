@@ -10,11 +10,11 @@ from psycopg import errors as pg
 
 from exporter.catalogue import own_metrics as own
 from exporter.catalogue.book import Catalogue
-from exporter.catalogue.model import Increment, Metric, Series
 from exporter.errors import InvalidEvents, LedgerUnavailable, Superseded
 from exporter.ledger.entry import Outcome, Submission
 from exporter.ledger.group import Group, LeaseLost
 from exporter.ledger.lease import RENEW_SECONDS, Lease
+from exporter.ledger.patience import Patience
 from exporter.ledger.queue import Queue
 from exporter.ledger.sealing import Sealer
 from exporter.ledger.session import Session, first_line
@@ -43,11 +43,13 @@ class Writer:
         sealer: Sealer,
     ) -> None:
         self._lease = lease
-        self._catalogue = catalogue
         self._totals = totals
         self._health = health
         self._queue = Queue()
         self._taken: list[Submission] = []
+        self._patience = Patience(
+            ANSWER_WITHIN_SECONDS, lambda: self._unavailable("The database did not answer in time.")
+        )
         self._stopping = asyncio.Event()
         self._session = Session(
             conninfo,
@@ -75,11 +77,8 @@ class Writer:
         if not self._queue.has_room(submission):
             raise self._unavailable("More events are waiting than can be taken.")
         self._queue.put(submission)
-        try:
-            async with asyncio.timeout(ANSWER_WITHIN_SECONDS):
-                return await submission.answer
-        except TimeoutError:
-            raise self._unavailable("The database did not answer in time.") from None
+        self._patience.watch(submission.answer)
+        return await submission.answer
 
     async def run(self) -> None:
         """Serve until `stop`, through every outage. Raises LeaseHeld or Superseded."""
@@ -120,11 +119,8 @@ class Writer:
         self._health.set(own.READY, (), int(self.ready.is_set()))
 
     def _unavailable(self, detail: str) -> LedgerUnavailable:
-        self._count(own.QUEUE_REFUSED)
+        self._health.count(own.QUEUE_REFUSED)
         return LedgerUnavailable(detail)
-
-    def _count(self, metric: Metric, labels: tuple[str, ...] = (), amount: int = 1) -> None:
-        self._health.add((Increment(Series(metric.name, labels, 0), amount),))
 
     async def _serve(self, group: Group) -> None:
         """Commit the group, whatever it takes; never raises for the data's sake."""
@@ -143,11 +139,9 @@ class Writer:
                     break
                 group = Group([s for s in group.submissions if not s.answer.done()])
             else:
-                self._health.add(
-                    self._catalogue.observe(own.GROUP_DURATION, (), time.perf_counter() - begun)
-                )
+                self._health.observe(own.GROUP_DURATION, (), time.perf_counter() - begun)
                 break
-            self._count(own.GROUPS_RETRIED)
+            self._health.count(own.GROUPS_RETRIED)
         else:
             return
         self._finish(group)
@@ -157,13 +151,12 @@ class Writer:
         self._totals.add(group.increments)
         self._lease.group_no = group.group_no
         self._lease.remember()
-        self._count(own.GROUPS_COMMITTED)
+        self._health.count(own.GROUPS_COMMITTED)
         _log.debug("group committed", group_no=group.group_no, submissions=len(group.submissions))
         if group.collapsed:
-            self._count(own.SERIES_OVERFLOW, (), group.collapsed)
-        for entry, outcome in group.answer():
-            if entry and outcome is not Outcome.NEW:
-                self._count(own.EVENTS_REPEATED, (entry.source, outcome.value))
+            self._health.count(own.SERIES_OVERFLOW, (), group.collapsed)
+        for source, outcome in group.answer():
+            self._health.count(own.EVENTS_REPEATED, (source, outcome.value))
 
     async def _split(self, group: Group, error: Exception) -> None:
         """Halve the group until the submission whose data is refused stands alone."""

@@ -10,7 +10,6 @@ import structlog
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from exporter.catalogue import own_metrics as own
-from exporter.catalogue.model import Increment, Series
 from exporter.ledger.connection import Connection, answering_within
 from exporter.ledger.queries import UPKEEP
 from exporter.totals import Totals
@@ -84,8 +83,7 @@ class Supervisor:
                     error=str(error).strip() or type(error).__name__,
                 )
                 if not monitor.everywhere:
-                    series = Series(own.MONITOR_FAILURES.name, (monitor.name,), 0)
-                    self._health.add((Increment(series, 1),))
+                    self._health.count(own.MONITOR_FAILURES, (monitor.name,))
             await asyncio.sleep(monitor.interval_seconds)
 
     async def _pass(self, monitor: Monitor, connection: Connection) -> None:

@@ -25,17 +25,21 @@ _log = structlog.get_logger(component="monitors")
 Fetch = Callable[[str, str], dict[str, Any]]
 
 
-def make_fetch(secret_key: str, api_base: str) -> Fetch:
-    """Reads one subscription with the account's key; blocks, raises stripe.StripeError."""
+def make_fetch(secret_key: Callable[[], str], api_base: str) -> Fetch:
+    """Reads one subscription with the account's key, which is asked for each time; blocks, raises
+    stripe.StripeError.
+    """
     client = stripe.StripeClient(
-        secret_key,
+        secret_key(),
         base_addresses={"api": api_base} if api_base else {},
         max_network_retries=0,
         http_client=stripe.RequestsClient(timeout=_TIMEOUT_SECONDS),
     )
 
     def fetch(account: str, subscription_id: str) -> dict[str, Any]:
-        options = {} if account == "own" else {"stripe_account": account}
+        options = {"api_key": secret_key()}
+        if account != "own":
+            options["stripe_account"] = account
         answer = client.raw_request("get", f"/v1/subscriptions/{subscription_id}", **options)
         return dict(answer.data)
 

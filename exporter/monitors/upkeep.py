@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from exporter.catalogue import own_metrics as own
+from exporter.catalogue.book import MICRO
 from exporter.catalogue.labels import MONITOR
 from exporter.ledger.connection import Connection
 from exporter.ledger.queries import UPKEEP
@@ -15,7 +16,6 @@ FOLD_ROWS = 500
 FOLD_BATCHES = 40
 PRUNE_ROWS = 5_000
 STRIPE_BODY_DAYS = 90
-_MICRO = 1_000_000
 
 
 async def fold(connection: Connection) -> None:
@@ -41,6 +41,7 @@ class Prune:
         """One pass."""
         for query, days in (
             ("prune_event_ids", self.id_retention_days),
+            ("prune_erased", self.id_retention_days),
             ("prune_contents", self.id_retention_days),
             ("prune_stripe_bodies", STRIPE_BODY_DAYS),
         ):
@@ -87,7 +88,7 @@ class Refresh:
         cursor = await connection.execute(UPKEEP["read_monitors"])
         for monitor, seconds in await cursor.fetchall():
             if monitor in MONITOR.values:
-                self.health.set(own.MONITOR_LAST_SUCCESS, (monitor,), int((seconds or 0) * _MICRO))
+                self.health.set(own.MONITOR_LAST_SUCCESS, (monitor,), int((seconds or 0) * MICRO))
         cursor = await connection.execute(UPKEEP["count_dead_letters"])
         row = await cursor.fetchone()
         self.health.set(own.DEAD_LETTERS, (), int(row[0]) if row else 0)

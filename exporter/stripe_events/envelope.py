@@ -1,8 +1,9 @@
 """The envelope that every Stripe event comes in."""
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+
+import msgspec
 
 from exporter.errors import MalformedBody
 from exporter.stripe_events.values import YEAR_10000_SECONDS, record, text, whole
@@ -10,8 +11,7 @@ from exporter.stripe_events.values import YEAR_10000_SECONDS, record, text, whol
 _REMEDY = "Send Stripe's request body as it is."
 
 
-@dataclass(frozen=True, slots=True)
-class StripeEvent:
+class StripeEvent(msgspec.Struct, frozen=True):
     """One Stripe event, signature-checked and decoded.
 
     `object` is a snapshot of what it is about, `previous` the former values of the fields that

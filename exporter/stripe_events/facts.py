@@ -90,11 +90,13 @@ def refusal(event: StripeEvent, field: str, found: str) -> TranslationError:
 
 
 def _describe(value: Any) -> str:
-    """What was found, in a few words: never a whole object, nor an integer of 5 000 digits."""
+    """What was found, in a few words that may stand in the clear: never a text or an object, nor
+    an integer of 5 000 digits.
+    """
     if isinstance(value, dict | list):
         return "an object" if isinstance(value, dict) else "a list"
     if whole(value) is not None and abs(value) > LARGEST_AMOUNT_MINOR:
         return "an integer beyond 64 bits"
     if isinstance(value, str):
-        return f"the text {value[:40]!a}"
+        return "a text"
     return "null" if value is None else ascii(value)

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
-from starlette.routing import Route
 
 from exporter import __version__
 from exporter.exposition import Exposition, negotiate
 from exporter.ledger.writer import Writer
 from exporter.totals import Totals
+from exporter.web.app import Endpoint
 
 _templates = Environment(
     loader=PackageLoader("exporter.web"), autoescape=True, undefined=StrictUndefined
@@ -30,14 +30,14 @@ class Pages:
     replica: str
     observe: Callable[[], None]
 
-    def routes(self) -> list[Route]:
-        """The routes of this module."""
-        return [
-            Route("/", self.landing, methods=["GET"]),
-            Route(self.telemetry_path, self.metrics, methods=["GET"]),
-            Route("/-/healthy", self.healthy, methods=["GET"]),
-            Route("/-/ready", self.ready, methods=["GET"]),
-        ]
+    def endpoints(self) -> dict[str, Endpoint]:
+        """What this module serves, by method and path."""
+        return {
+            "GET /": self.landing,
+            f"GET {self.telemetry_path}": self.metrics,
+            "GET /-/healthy": self.healthy,
+            "GET /-/ready": self.ready,
+        }
 
     async def metrics(self, request: Request) -> Response:
         """The exposition, in the format that is asked for. Ledger-backed series are left out

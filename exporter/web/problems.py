@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import structlog
 
-from exporter.errors import ClientGone, Problem
+from exporter.errors import Problem
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -60,8 +60,6 @@ class Problems:
         except Problem as problem:
             if not started:
                 await _answer(send, problem, scope["path"])
-        except ClientGone:
-            return
         except Exception:  # noqa: BLE001 - every fault must end in an answer
             # As text, and so without the values of locals, which may be secrets.
             _log.error(

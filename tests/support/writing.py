@@ -147,9 +147,7 @@ def entry(
 ) -> Entry:
     """An event that adds 1 to the usage unless it's told what else."""
     return Entry(
-        source=source,
-        scope=scope,
-        id=id_,
+        key=(source, scope, id_),
         digest=digest,
         increments=increments or (usage(),),
         once=tuple(once),

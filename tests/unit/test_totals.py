@@ -147,3 +147,18 @@ def test_labels_by_name_are_brought_into_their_closed_sets() -> None:
     assert totals.close(own.SUBSCRIPTIONS, labels | {"plan": "pro"}) == ("true", "other", "active")
     assert totals.close(own.SUBSCRIPTIONS, labels | {"livemode": "maybe"}) is None
     assert totals.close(own.SUBSCRIPTIONS, {"plan": "gold"}) is None
+
+
+def test_a_duration_of_our_own_is_never_negative() -> None:
+    totals = Totals(CATALOGUE, [own.WEBHOOK_LAG])
+    totals.observe(own.WEBHOOK_LAG, (), -5.0)
+    assert dict(totals.items()) == {Series(own.WEBHOOK_LAG.name, (), 0): 1}
+    totals.observe(own.WEBHOOK_LAG, (), 1.5)
+    assert totals.counts(own.WEBHOOK_LAG)[()][-1] == 1_500_000
+
+
+def test_a_counter_of_our_own_starts_where_it_is_counted() -> None:
+    totals = Totals(CATALOGUE, [own.EVENTS_REPEATED])
+    totals.count(own.EVENTS_REPEATED, ("app", "duplicate"))
+    totals.count(own.EVENTS_REPEATED, ("app", "duplicate"), 2)
+    assert totals.counts(own.EVENTS_REPEATED)["app", "duplicate"] == [3]

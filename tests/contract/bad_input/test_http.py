@@ -42,7 +42,7 @@ def test_without_the_key_nothing_is_taken(target: ExporterProcess, path: str) ->
         "Bearer " + "x" * 20_000,
     ]
     content_type = {"Content-Type": "application/json"}
-    with nothing_counted(target):
+    with nothing_counted(target, auth_failures={"missing": 6, "unknown": 7}):
         for headers in (content_type, *({"Authorization": key, **content_type} for key in wrong)):
             answer = ask(target, "POST", path, headers)
             assert_problem(answer, 401, path)
@@ -157,7 +157,7 @@ def test_what_is_no_http_ends_its_connection_alone(target: ExporterProcess) -> N
             with socket.create_connection((host, int(port)), timeout=10) as connection:
                 connection.sendall(begin + b"\r\nHost: a\r\n\r\n")
                 answer = connection.makefile("rb").readline()
-                assert answer.startswith(b"HTTP/1.1 400 "), answer
+                assert answer.split()[1] in (b"400", b"431"), answer
 
 
 def test_a_stripe_route_that_is_switched_off_is_not_found(

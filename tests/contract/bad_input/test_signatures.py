@@ -5,6 +5,7 @@ import json
 import time
 
 import pytest
+import requests
 
 from tests.support.exporter import ExporterProcess, running_exporter
 from tests.support.refusals import STRIPE, assert_problem, nothing_counted
@@ -113,7 +114,9 @@ def test_a_hundred_thousand_signatures_are_not_looked_at(target: ExporterProcess
     """Row 5; the last of them would even be right."""
     body = body_of()
     now = int(time.time())
-    entries = ["v1=00"] * 100_000 + [f"v1={signature(body, WEBHOOK_SECRET, now)}"]
-    begun = time.perf_counter()
-    assert_rejected(target, body, signed(body, *entries, seconds=now))
-    assert time.perf_counter() - begun < 5
+    good = f"v1={signature(body, WEBHOOK_SECRET, now)}"
+    assert_rejected(target, body, signed(body, *["v1=00"] * 10_000, good, seconds=now))
+    headers = signed(body, *["v1=00"] * 100_000, good, seconds=now)
+    with nothing_counted(target):
+        answer = requests.post(target.url + STRIPE, body, headers=headers, timeout=5)
+        assert_problem(answer, 431, STRIPE)

@@ -1,53 +1,26 @@
-"""Bodies that trickle: 408 within their time, whatever moves, and others are served meanwhile."""
+"""Requests that trickle: 408 within their time, whatever moves, and others are served meanwhile."""
 
 import json
 import socket
-import threading
 import time
 from collections.abc import Iterator
-from typing import cast
 
 import pytest
 import requests
-import uvicorn
-from starlette.responses import PlainTextResponse
-from starlette.routing import Route
 
-from exporter.catalogue.book import Catalogue
-from exporter.ingest.auth import AdminKey
-from exporter.ingest.events import EventsRoute
-from exporter.ingest.telemetry import Telemetry
-from exporter.ledger.writer import Writer
-from exporter.web.app import make_app
-from tests.support.exporter import ADMIN_KEY
+from tests.support.intake import EchoIntake, serving
 from tests.support.refusals import EVENTS
 from tests.support.waiting import wait_until
 
 WITHIN_SECONDS = 0.5
-HEAD = (
-    f"POST {EVENTS} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {ADMIN_KEY}\r\n"
-    "Content-Type: application/json\r\n"
-)
+HEAD = f"POST {EVENTS} HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
 
 
 @pytest.fixture(scope="module")
 def port() -> Iterator[int]:
-    """The exporter's own route and server with little patience; no body gets past them."""
-    telemetry = Telemetry(Catalogue(), "usd", True, 90)
-    no_writer = cast(Writer, None)
-    route = EventsRoute(AdminKey(ADMIN_KEY), telemetry, no_writer, WITHIN_SECONDS)
-    app = make_app({EVENTS: route}, [Route("/open", lambda _: PlainTextResponse("open"))])
-    config = uvicorn.Config(app, http="httptools", lifespan="off", log_config=None)
-    server = uvicorn.Server(config)
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
-        thread.start()
-        try:
-            wait_until(lambda: server.started, 10, "the server listens")
-            yield listening.getsockname()[1]
-        finally:
-            server.should_exit = True
-            thread.join(10)
+    """The exporter's own protocol with little patience."""
+    with serving(EVENTS, EchoIntake(10**6), within_seconds=WITHIN_SECONDS) as port:
+        yield port
 
 
 def answer_to_trickle(port: int, head: str, piece: bytes) -> tuple[bytes, float]:
@@ -94,6 +67,17 @@ def test_a_body_that_trickles_is_answered_408(port: int, head: str, piece: bytes
     assert problem["detail"] == "The body did not arrive within 0.5 s."
     assert problem["instance"] == EVENTS
     assert WITHIN_SECONDS <= seconds < 10
+
+
+@pytest.mark.parametrize("start", ["P", "POST ", f"{HEAD}X-Slow: "])
+def test_headers_that_trickle_are_answered_408(port: int, start: str) -> None:
+    """Row 40, of one client."""
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+        connection.sendall(start.encode())
+        answer = b"".join(iter(lambda: connection.recv(65_536), b""))
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    problem = json.loads(answer.partition(b"\r\n\r\n")[2])
+    assert problem["detail"] == "The headers did not arrive within 0.5 s."
 
 
 def test_others_are_served_while_a_hundred_bodies_trickle(port: int) -> None:

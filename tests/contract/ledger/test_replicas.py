@@ -76,14 +76,14 @@ async def test_a_deadlock_is_replayed_and_no_client_hears_of_it(
             a, z = entry(f"{attempt}-a"), entry(f"{attempt}-z", usage(10))
             async with await psycopg.AsyncConnection.connect(any_database_url) as other:
                 # Against the order that every writer keeps: z, then a.
-                await other.execute(insert, [z.id])
+                await other.execute(insert, [z.key[2]])
                 submitting = asyncio.create_task(main.submit(a, z))
                 await eventually(
                     lambda: waits_for_lock(any_database_url), 5, "the group waits for z"
                 )
                 # On a slow machine it may be this one that is chosen as the victim.
                 with contextlib.suppress(psycopg.errors.DeadlockDetected):
-                    await other.execute(insert, [a.id])
+                    await other.execute(insert, [a.key[2]])
                 await other.rollback()
             assert await submitting == [Outcome.NEW] * 2
         assert usage_of(main.memory()) == 11 * attempt

@@ -3,10 +3,10 @@
 import asyncio
 import random
 from collections.abc import Iterator
-from dataclasses import replace
 from itertools import permutations
 from pathlib import Path
 
+import msgspec
 import psycopg
 import pytest
 
@@ -83,9 +83,7 @@ def events(told: list[Told], subscription_id: str) -> list[Entry]:
         )
         found.append(
             Entry(
-                source="stripe",
-                scope="own:live",
-                id=id_,
+                key=("stripe", "own:live", id_),
                 digest=1,
                 increments=(usage(),),
                 subscription=state,
@@ -184,5 +182,5 @@ async def test_the_state_of_an_event_that_does_not_count_is_not_applied(
     first, last = events([CREATED, DELETED], "sub_1")
     async with running(database_url, tmp_path) as main:
         await main.submit(first)
-        await main.submit(replace(last, id=first.id, digest=2))
+        await main.submit(msgspec.structs.replace(last, key=first.key, digest=2))
         assert ask(database_url, "SELECT status FROM shared.subscriptions") == [("incomplete",)]

@@ -5,6 +5,7 @@ asks Prometheus for them.
 from exporter.catalogue.book import METRICS
 
 NAMES = """
+billing_auth_failures_total
 billing_build_info
 billing_credit_grant_size_credits
 billing_credits_added_total

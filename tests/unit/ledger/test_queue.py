@@ -16,7 +16,7 @@ from exporter.ledger.queue import (
 
 def submission(events: int = 1, size_bytes: int = 100, *, urgent: bool = False) -> Submission:
     """A request of so many events."""
-    one = Entry(source="app", scope="", id="a", digest=1, increments=())
+    one = Entry(key=("app", "", "a"), digest=1, increments=())
     return Submission((one,) * events, size_bytes, urgent)
 
 

@@ -1,5 +1,6 @@
 """The environment: values, files, .env, and secrets that never show themselves."""
 
+import base64
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,11 @@ from exporter.settings import SETTINGS, Secret, SettingsError, load
 KEY = "canary-admin-key-0123456789"
 WEBHOOK = "whsec_canary_0123456789"
 GOOD = {"BILLING_ADMIN_KEY": KEY, "STRIPE_WEBHOOK_SECRET": WEBHOOK}
+OTHERS = {
+    "BILLING_ENCRYPTION_KEY": base64.b64encode(bytes(32)).decode(),
+    "DATABASE_URL": "postgresql://host/name",
+    "STRIPE_SECRET_KEY": "sk_test_1",
+}
 SECRETS = [setting.name for setting in SETTINGS if setting.secret]
 DECLARING = ["BILLING_ADMIN_KEY", "DATABASE_URL", "STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRET"]
 
@@ -48,7 +54,7 @@ def test_with_its_secrets_a_set_up_is_no_development(tmp_path: Path) -> None:
     settings = load(GOOD, tmp_path)
     assert not settings.development
     assert settings.admin_key.reveal() == KEY
-    assert [secret.reveal() for secret in settings.stripe_webhook_secrets] == [WEBHOOK]
+    assert settings.stripe_webhook_secret.reveal_all() == (WEBHOOK,)
 
 
 @pytest.mark.parametrize("name", SECRETS)
@@ -60,17 +66,20 @@ def test_a_secret_that_is_set_and_empty_is_a_fault(tmp_path: Path, name: str, va
 
 @pytest.mark.parametrize("name", SECRETS)
 def test_every_secret_may_come_from_a_file(tmp_path: Path, name: str) -> None:
-    values = {**GOOD, "DATABASE_URL": "postgresql://host/name", "STRIPE_SECRET_KEY": "sk_test_1"}
-    (tmp_path / "secret").write_text(f"  {values[name]}\n")
+    values = {**GOOD, **OTHERS}
+    (tmp_path / "secret").write_text(f"  {values[name]}\r\n\n")
     environment = {key: value for key, value in values.items() if key != name}
     for path in ("secret", str(tmp_path / "secret")):
         settings = load({**environment, f"{name}_FILE": path}, tmp_path)
         revealed = {
             "BILLING_ADMIN_KEY": settings.admin_key,
+            "BILLING_ENCRYPTION_KEY": settings.encryption_key,
             "DATABASE_URL": settings.database_url,
             "STRIPE_SECRET_KEY": settings.stripe_secret_key,
-            "STRIPE_WEBHOOK_SECRET": settings.stripe_webhook_secrets[0],
+            "STRIPE_WEBHOOK_SECRET": settings.stripe_webhook_secret,
         }
+        assert set(settings.secrets) == set(revealed.values())
+        assert [file.setting for file in settings.secret_files] == [f"{name}_FILE"]
         assert revealed[name].reveal() == values[name]
 
 
@@ -94,8 +103,8 @@ def test_a_file_that_gives_no_secret_is_a_fault(tmp_path: Path, name: str) -> No
 
 @pytest.mark.parametrize("name", SECRETS)
 def test_a_value_and_a_file_together_are_a_fault(tmp_path: Path, name: str) -> None:
-    (tmp_path / "secret").write_text("postgresql://host/other")
-    values = {**GOOD, "DATABASE_URL": "postgresql://host/name", "STRIPE_SECRET_KEY": "sk_test_1"}
+    values = {**GOOD, **OTHERS}
+    (tmp_path / "secret").write_text(values[name])
     found = faults(tmp_path, {**values, f"{name}_FILE": "secret"})
     assert found == [f"{name} and {name}_FILE are both set; keep one of them."]
 
@@ -241,13 +250,28 @@ def test_which_modes_count(
 
 def test_without_its_webhooks_no_signing_secret_is_needed(tmp_path: Path) -> None:
     (tmp_path / "billing.yml").write_text("stripe: {webhooks: false}\n")
-    assert load({"BILLING_ADMIN_KEY": KEY}, tmp_path).stripe_webhook_secrets == ()
+    assert not load({"BILLING_ADMIN_KEY": KEY}, tmp_path).stripe_webhook_secret
 
 
-def test_several_signing_secrets_are_told_apart(tmp_path: Path) -> None:
-    settings = load({**GOOD, "STRIPE_WEBHOOK_SECRET": "whsec_1, whsec_2 ,whsec_3"}, tmp_path)
-    found = [secret.reveal() for secret in settings.stripe_webhook_secrets]
-    assert found == ["whsec_1", "whsec_2", "whsec_3"]
+@pytest.mark.parametrize("text", ["whsec_1, whsec_2 ,whsec_3", "whsec_1\n\nwhsec_2,whsec_3\n"])
+def test_several_signing_secrets_are_told_apart(tmp_path: Path, text: str) -> None:
+    secret = load({**GOOD, "STRIPE_WEBHOOK_SECRET": text}, tmp_path).stripe_webhook_secret
+    assert secret.reveal_all() == ("whsec_1", "whsec_2", "whsec_3")
+    assert secret.reveal() == "whsec_1"
+
+
+def test_every_one_of_several_admin_keys_must_be_long(tmp_path: Path) -> None:
+    settings = load({**GOOD, "BILLING_ADMIN_KEY": f"{KEY},{KEY}2"}, tmp_path)
+    assert settings.admin_key.reveal_all() == (KEY, f"{KEY}2")
+    (found,) = faults(tmp_path, {**GOOD, "BILLING_ADMIN_KEY": f"{KEY},canary-short"})
+    assert found.startswith("BILLING_ADMIN_KEY is shorter")
+
+
+@pytest.mark.parametrize("name", ["DATABASE_URL", "STRIPE_SECRET_KEY"])
+def test_a_secret_that_stands_alone_may_not_have_several_lines(tmp_path: Path, name: str) -> None:
+    (tmp_path / "secret").write_text("canary-1\ncanary-2\n")
+    (found,) = faults(tmp_path, {**GOOD, f"{name}_FILE": "secret"})
+    assert found == f"{name} holds several lines; put the value alone there."
 
 
 def test_a_configured_currency_must_be_known_to_whoever_asks(tmp_path: Path) -> None:

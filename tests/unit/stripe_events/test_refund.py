@@ -108,5 +108,5 @@ def test_a_refund_without_a_proper_amount_is_refused(bad: Any) -> None:
 
 
 def test_a_bad_amount_in_an_embedded_refund_is_named_with_its_place() -> None:
-    with pytest.raises(TranslationError, match=r"refunds\[\]\.amount is the text"):
+    with pytest.raises(TranslationError, match=r"refunds\[\]\.amount is a text"):
         facts(EMBEDDED, refunds=[{"id": "re_1", "amount": "5"}])

@@ -1,6 +1,6 @@
 """The one door."""
 
-import dataclasses
+import msgspec
 
 import pytest
 
@@ -24,7 +24,7 @@ def test_a_type_without_a_translation_gives_nothing(type_: str) -> None:
 
 def test_a_thin_event_of_a_snapshot_type_gives_nothing() -> None:
     paid = read(fixture("invoice_paid_2015"))
-    thin = dataclasses.replace(paid, thin=True)
+    thin = msgspec.structs.replace(paid, thin=True)
     assert translate(thin, default_plans()) == ((), None)
 
 

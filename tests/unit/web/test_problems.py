@@ -7,7 +7,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from exporter import errors
-from exporter.errors import ClientGone, InvalidEvents, LedgerUnavailable, NotFound, Problem
+from exporter.errors import InvalidEvents, LedgerUnavailable, NotFound, Problem
 from exporter.web.problems import App, Message, Problems, Receive, Send
 from tests.support.asgi import ask
 
@@ -111,13 +111,6 @@ async def test_an_answer_that_has_begun_is_not_begun_again(error: Exception) -> 
     with capture_logs():
         await Problems(app)({"type": "http", "path": "/"}, receive, send)
     assert [message["type"] for message in sent] == ["http.response.start"]
-
-
-async def test_a_client_that_left_is_told_nothing_and_is_no_fault() -> None:
-    with capture_logs() as logs:
-        answer = await ask(raising(ClientGone("It left.")), "POST", "/")
-    assert answer.status == 0
-    assert logs == []
 
 
 async def test_what_is_no_request_passes_through() -> None:
