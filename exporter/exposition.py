@@ -4,7 +4,8 @@ prometheus-client writes for the same families.
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import accumulate
 
 from exporter.catalogue.book import METRICS, MICRO
 from exporter.catalogue.currencies import DECIMALS
@@ -13,6 +14,8 @@ from exporter.totals import Totals
 
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
 OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
+# As many take a millisecond or two, during which nothing else is served.
+_PIECE_SERIES = 1000
 _NO_QUALITY = re.compile(r"q=0(\.0*)?")
 
 
@@ -27,71 +30,89 @@ def negotiate(accept: str) -> str:
 
 
 class Exposition:
-    """Renders the catalogue's metrics under a namespace, keeping each series' prefix."""
+    """Renders the catalogue's metrics under a namespace. What a series looked like is kept, as
+    most are the same at the next scrape.
+    """
 
     def __init__(self, namespace: str = "", metrics: Iterable[Metric] = METRICS) -> None:
         self._namespace = f"{namespace}_" if namespace else ""
         self._metrics = tuple(metrics)
-        self._prefixes: dict[tuple[str, tuple[str, ...], str], str] = {}
+        self._rendered: dict[str, dict[tuple[str, ...], tuple[list[int], bytes]]] = {
+            metric.name: {} for metric in self._metrics
+        }
 
     def name(self, metric: Metric) -> str:
         """The metric's full name as it is exposed."""
-        return self._namespace + metric.name
+        return metric.name if metric.standard else self._namespace + metric.name
 
     def render(self, content_type: str, ledger: Totals | None, own: Totals) -> bytes:
         """All families: from `ledger` those that are counted from events (None leaves them
         out), from `own` those of the process.
         """
+        return b"".join(self.pieces(content_type, ledger, own))
+
+    def pieces(self, content_type: str, ledger: Totals | None, own: Totals) -> Iterator[bytes]:
+        """The same in pieces of some thousand lines, between which events may be counted; each
+        series stands in one piece and so agrees with itself.
+        """
         openmetrics = content_type == OPENMETRICS
-        lines: list[str] = []
+        texts: list[bytes] = []
         for metric in self._metrics:
             totals = ledger if metric.ledger else own
             if totals is None:
                 continue
-            lines.extend(self._header(metric, openmetrics))
-            for labels, numbers in totals.counts(metric).items():
-                if metric.kind == "histogram":
-                    lines.extend(self._histogram(metric, labels, numbers))
-                else:
-                    prefix = self._prefix(metric, labels, "")
-                    lines.append(prefix + _format(numbers[0], _divisor(metric, labels)))
+            texts.append(self._header(metric, openmetrics))
+            rendered = self._rendered[metric.name]
+            for labels, numbers in tuple(totals.counts(metric).items()):
+                known = rendered.get(labels)
+                if known is None or known[0] != numbers:
+                    text = self._series(metric, labels, numbers, known[1] if known else None)
+                    known = rendered[labels] = numbers.copy(), text
+                texts.append(known[1])
+                if len(texts) >= _PIECE_SERIES // len(numbers):
+                    yield b"".join(texts)
+                    texts.clear()
         if openmetrics:
-            lines.append("# EOF\n")
-        return "".join(lines).encode()
+            texts.append(b"# EOF\n")
+        yield b"".join(texts)
 
-    def _header(self, metric: Metric, openmetrics: bool) -> list[str]:
+    def _header(self, metric: Metric, openmetrics: bool) -> bytes:
         name = self.name(metric)
         text = _escape_help(metric.help)
         if openmetrics:
             name, text = name.removesuffix("_total"), _escape(metric.help)
-        return [f"# HELP {name} {text}\n", f"# TYPE {name} {metric.kind}\n"]
+        return f"# HELP {name} {text}\n# TYPE {name} {metric.kind}\n".encode()
 
-    def _histogram(self, metric: Metric, labels: tuple[str, ...], numbers: list[int]) -> list[str]:
-        lines: list[str] = []
-        running = 0
-        for bound, number in zip((*metric.bounds, math.inf), numbers[:-1], strict=True):
-            running += number
-            lines.append(self._prefix(metric, labels, go_float(bound)) + _format(running, 1))
-        lines.append(self._prefix(metric, labels, "count") + _format(running, 1))
-        total = _format(numbers[-1], _divisor(metric, labels))
-        lines.append(self._prefix(metric, labels, "sum") + total)
-        return lines
+    def _series(
+        self, metric: Metric, labels: tuple[str, ...], numbers: list[int], before: bytes | None
+    ) -> bytes:
+        """The lines of a series; `before` are those of other numbers."""
+        values = [_format(numbers[-1], _divisor(metric, labels))]
+        if metric.kind == "histogram":
+            buckets = list(accumulate(numbers[:-1]))
+            values = [*(_format(count, 1) for count in (*buckets, buckets[-1])), *values]
+        if before is None:
+            prefixes = [prefix.encode() for prefix in self._prefixes(metric, labels)]
+        else:
+            prefixes = [line[: line.rindex(b" ") + 1] for line in before.splitlines()]
+        return b"".join([b"%b%b\n" % pair for pair in zip(prefixes, values, strict=True)])
 
-    def _prefix(self, metric: Metric, labels: tuple[str, ...], part: str) -> str:
-        key = (metric.name, labels, part)
-        found = self._prefixes.get(key)
-        if found is None:
-            pairs = list(zip(metric.label_names, labels, strict=True))
-            suffix = f"_{part}" if part in ("count", "sum") else "_bucket" if part else ""
-            if suffix == "_bucket":
-                pairs.append(("le", part))
-            inner = ",".join(f'{name}="{_escape(value)}"' for name, value in sorted(pairs))
-            found = self._prefixes[key] = (
-                f"{self.name(metric)}{suffix}{{{inner}}} "
-                if inner
-                else f"{self.name(metric)}{suffix} "
-            )
-        return found
+    def _prefixes(self, metric: Metric, labels: tuple[str, ...]) -> Iterator[str]:
+        """Each line of a series up to its value."""
+        name = self.name(metric)
+        pairs = list(zip(metric.label_names, labels, strict=True))
+        if metric.kind != "histogram":
+            yield _prefix(name, pairs)
+            return
+        for bound in (*metric.bounds, math.inf):
+            yield _prefix(f"{name}_bucket", [*pairs, ("le", go_float(bound))])
+        yield _prefix(f"{name}_count", pairs)
+        yield _prefix(f"{name}_sum", pairs)
+
+
+def _prefix(name: str, pairs: list[tuple[str, str]]) -> str:
+    inner = ",".join(f'{label}="{_escape(value)}"' for label, value in sorted(pairs))
+    return f"{name}{{{inner}}} " if inner else f"{name} "
 
 
 def _divisor(metric: Metric, labels: tuple[str, ...]) -> int:
@@ -103,8 +124,8 @@ def _divisor(metric: Metric, labels: tuple[str, ...]) -> int:
     return int(10 ** DECIMALS[currency])
 
 
-def _format(number: int, divisor: int) -> str:
-    return go_float(number / divisor) + "\n"
+def _format(number: int, divisor: int) -> bytes:
+    return go_float(number / divisor).encode()
 
 
 def go_float(value: float) -> str:

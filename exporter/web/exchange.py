@@ -2,7 +2,7 @@
 
 import asyncio
 import traceback
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from http import HTTPStatus
 from typing import Protocol
 
@@ -38,19 +38,30 @@ class Intake(Protocol):
 
 
 class Budget:
-    """How many bytes of bodies may be held at once, of all connections together: one that trickles
-    holds what it has sent, whoever it is.
+    """How many bytes of bodies may be held at once, of all connections together.
+
+    Where there are too many, the request that has been sending for longest gives way: whoever
+    trickles holds up nobody who doesn't.
     """
 
     def __init__(self, limit_bytes: int) -> None:
         self._left_bytes = limit_bytes
+        self._sending: dict[Exchange, None] = {}
 
-    def take(self, size_bytes: int) -> bool:
-        """Set some aside; False if there isn't as much left."""
-        if size_bytes > self._left_bytes:
-            return False
+    def take(self, exchange: "Exchange", size_bytes: int) -> bool:
+        """Set some aside for a piece of a body; False if others can't make room for it."""
+        self._sending.setdefault(exchange)
+        while size_bytes > self._left_bytes:
+            longest = next(iter(self._sending))
+            if longest is exchange:
+                return False
+            longest.give_way()
         self._left_bytes -= size_bytes
         return True
+
+    def settle(self, exchange: "Exchange") -> None:
+        """The body is whole, or never will be: nobody takes its place any more."""
+        self._sending.pop(exchange, None)
 
     def give_back(self, size_bytes: int) -> None:
         """What `take` set aside is free again."""
@@ -59,7 +70,7 @@ class Budget:
 
 class Exchange:
     """Collects a body within its limits; what is beyond them, or comes in a coding, makes a
-    `refusal` instead.
+    `refusal` instead. `on_complete` is called once nothing more of it is waited for.
 
     `response_complete`, `keep_alive`, `disconnected` and `message_event` are what uvicorn's
     protocol asks of the request that it has in hand.
@@ -77,15 +88,24 @@ class Exchange:
         "intake",
         "keep_alive",
         "message_event",
+        "on_complete",
         "path",
         "refusal",
         "response_complete",
     )
 
     def __init__(
-        self, intake: Intake, budget: Budget, path: str, headers: Headers, *, keep_alive: bool
+        self,
+        intake: Intake,
+        budget: Budget,
+        path: str,
+        headers: Headers,
+        *,
+        keep_alive: bool,
+        on_complete: Callable[["Exchange"], None],
     ) -> None:
         self.intake = intake
+        self.on_complete = on_complete
         self.path = path
         self.headers = headers
         self.keep_alive = keep_alive
@@ -105,19 +125,24 @@ class Exchange:
         self._size_bytes += len(chunk)
         limit_bytes = self.intake.limit_bytes
         if self._size_bytes <= limit_bytes:
-            if self.refusal is None and self._budget.take(len(chunk)):
+            if self.refusal is None and self._budget.take(self, len(chunk)):
                 self._held_bytes += len(chunk)
                 self._chunks.append(chunk)
             elif self.refusal is None:
-                self.release()
-                self.refusal = LedgerUnavailable("Too many bodies are on their way at once.")
+                self.give_way()
             return
         self.release()
         self.refusal = BodyTooLarge(
             f"The body is larger than {limit_bytes} bytes.", "Send less in one request."
         )
         if self._size_bytes > limit_bytes * _DRAINED_LIMITS:
-            self.complete = True
+            self.close()
+
+    def close(self) -> None:
+        """Take nothing more of the body."""
+        self.complete = True
+        self._budget.settle(self)
+        self.on_complete(self)
 
     def expire(self, within_seconds: float) -> None:
         """Give up the rest of a body that did not come in time."""
@@ -125,10 +150,18 @@ class Exchange:
         self.refusal = Timeout(
             f"The body did not arrive within {within_seconds:g} s.", "Send it again."
         )
-        self.complete = True
+        self.close()
+
+    def give_way(self) -> None:
+        """Give up the rest of a body because too many are on their way."""
+        self.release()
+        self.refusal = LedgerUnavailable("Too many bodies are on their way at once.")
+        self.keep_alive = False
+        self.close()
 
     def release(self) -> None:
         """Hold nothing of the body any more."""
+        self._budget.settle(self)
         self._chunks.clear()
         self._budget.give_back(self._held_bytes)
         self._held_bytes = 0

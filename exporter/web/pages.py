@@ -1,5 +1,6 @@
 """What is open to read: metrics, probes and the landing page."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -46,8 +47,11 @@ class Pages:
         self.observe()
         content_type = negotiate(request.headers.get("accept", ""))
         ledger = self.totals if self.writer.ready.is_set() else None
-        body = self.exposition.render(content_type, ledger, self.health)
-        return Response(body, headers={"content-type": content_type})
+        pieces: list[bytes] = []
+        for piece in self.exposition.pieces(content_type, ledger, self.health):
+            pieces.append(piece)
+            await asyncio.sleep(0)  # events come first
+        return Response(b"".join(pieces), headers={"content-type": content_type})
 
     async def healthy(self, _: Request) -> Response:
         """The process answers."""

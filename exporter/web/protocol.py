@@ -1,7 +1,8 @@
 """HTTP/1.1 as uvicorn serves it, with a short way for the ingest routes and a time for all."""
 
 import asyncio
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar, cast
 from urllib.parse import unquote_to_bytes
 
@@ -71,6 +72,7 @@ class IngestProtocol(HttpToolsProtocol):
             self._path(),
             dict(self.headers),
             keep_alive=self.parser.should_keep_alive(),
+            on_complete=self._answer_at_turn,
         )
         idle = _is_idle(self.cycle)
         self.cycle = cast(RequestResponseCycle, exchange)
@@ -89,7 +91,6 @@ class IngestProtocol(HttpToolsProtocol):
             super().on_body(body)
         elif not exchange.complete:
             exchange.feed(body)
-            self._answer_at_turn(exchange)
 
     def on_message_complete(self) -> None:
         """The request is whole."""
@@ -98,8 +99,7 @@ class IngestProtocol(HttpToolsProtocol):
         if exchange is None:
             super().on_message_complete()
         elif not exchange.complete:
-            exchange.complete = True
-            self._answer_at_turn(exchange)
+            exchange.close()
 
     def send_400_response(self, msg: str) -> None:
         """Answer what isn't HTTP."""
@@ -118,7 +118,6 @@ class IngestProtocol(HttpToolsProtocol):
             self._hang_up(Timeout(f"The body did not arrive within {limit:g} s.", "Send again."))
         elif not exchange.complete:
             exchange.expire(limit)
-            self._answer_at_turn(exchange)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Nobody is there any more: what is in work is finished, the rest is forgotten."""
@@ -193,11 +192,15 @@ def make_protocol(intakes: Mapping[str, Intake]) -> type[IngestProtocol]:
     )
 
 
-async def sweep(connections: Iterable[object]) -> None:
-    """End requests that trickle, of uvicorn's set of connections, until cancelled."""
+async def sweep(connections: Iterable[object], note_lag: Callable[[float], None]) -> None:
+    """End requests that trickle, of uvicorn's set of connections, until cancelled; tells each
+    time by how many seconds the loop was late.
+    """
     loop = asyncio.get_running_loop()
     while True:
+        due_seconds = time.monotonic() + _SWEEP_SECONDS
         await asyncio.sleep(_SWEEP_SECONDS)
+        note_lag(time.monotonic() - due_seconds)
         for connection in tuple(connections):
             if isinstance(connection, IngestProtocol):
                 connection.expire(loop.time())

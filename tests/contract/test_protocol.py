@@ -10,7 +10,6 @@ import requests
 
 from exporter.web.protocol import MAX_HEADER_BYTES
 from tests.support.intake import EchoIntake, serving
-from tests.support.waiting import wait_until
 
 PATH = "/in"
 LIMIT_BYTES = 1000
@@ -150,19 +149,30 @@ def test_a_fault_of_ours_is_told_without_a_word_of_it(port: int) -> None:
     assert b"1234" not in body
 
 
-def test_bodies_that_are_held_at_once_have_one_limit_together() -> None:
+def test_who_sends_for_longest_gives_way_where_too_many_bodies_are_held() -> None:
     intake = EchoIntake(LIMIT_BYTES)
     with serving(PATH, intake, held_bytes=2500) as port:
-        address = ("127.0.0.1", port)
-        held = [socket.create_connection(address, timeout=10) for _ in range(3)]
-        for connection in held[:2]:
-            connection.sendall(post(b"x" * 1000)[:-1])
-        # Answered once the bytes of both have been read.
-        wait_until(lambda: _status(port, b"y" * 600) == 503, 10, "the budget is used up")
-        assert _status(port, b"y" * 100) == 200
-        for connection in held:
+        slow = [socket.create_connection(("127.0.0.1", port), timeout=10) for _ in range(50)]
+        for connection in slow:
+            connection.sendall(post(b"x" * LIMIT_BYTES)[:-1])
+        # 2500 bytes hold two of them; 48 had to go, the first ones first.
+        for connection in slow[:48]:
+            assert connection.recv(1000).startswith(b"HTTP/1.1 503 ")
+        assert _status(port, b"y" * LIMIT_BYTES) == 200
+        assert slow[48].recv(1000).startswith(b"HTTP/1.1 503 ")
+        slow[49].sendall(b"x")
+        assert slow[49].recv(1000).startswith(b"HTTP/1.1 200 ")
+        for connection in slow:
             connection.close()
-        wait_until(lambda: _status(port, b"y" * 1000) == 200, 10, "what they held is free again")
+        assert _status(port, b"y" * LIMIT_BYTES) == 200
+
+
+def test_what_a_lost_connection_held_is_free_again() -> None:
+    with serving(PATH, EchoIntake(LIMIT_BYTES), held_bytes=LIMIT_BYTES) as port:
+        for _ in range(20):
+            with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+                connection.sendall(post(b"x" * LIMIT_BYTES)[:-1])
+        assert _status(port, b"y" * LIMIT_BYTES) == 200
 
 
 def _status(port: int, body: bytes) -> int:

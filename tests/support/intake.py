@@ -42,7 +42,7 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        self._sweep = asyncio.create_task(sweep(self.server_state.connections))
+        self._sweep = asyncio.create_task(sweep(self.server_state.connections, lambda _: None))
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._sweep.cancel()
