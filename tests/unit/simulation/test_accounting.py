@@ -118,6 +118,14 @@ async def test_they_count_alike_with_own_plans_meters_and_currency(seed: int) ->
     assert plans == {"gold", "silver-2", "gratis"}
 
 
+async def test_another_account_is_foreign_whichever_mode_counts() -> None:
+    simulation = make_simulation("foreign-accounts", livemodes=(True,))
+    expected, counted = expectations(simulation, Config(), (True,))
+    assert expected == counted
+    outcome = ("stripe", "false", "foreign_account")
+    assert counted["billing_stripe_webhook_outcomes_total", outcome] > 50
+
+
 @pytest.mark.parametrize("livemodes", [(True,), (False,), BOTH])
 @pytest.mark.parametrize("livemode", [True, False])
 async def test_they_count_alike_whichever_mode_is_sent_and_whichever_counts(

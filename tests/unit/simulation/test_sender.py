@@ -105,6 +105,7 @@ async def test_it_waits_as_long_as_it_is_asked_to(server: Server) -> None:
 async def test_a_refusal_ends_it_and_says_why(server: Server) -> None:
     answers = {
         b"HTTP/1.1 401 No\r\nContent-Length: 0\r\n\r\n": "BILLING_ADMIN_KEY",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n<html>": "is no billing exporter",
         b"HTTP/1.1 422 No\r\nContent-Length: 6\r\n\r\nreason": "422: b'reason'",
     }
     for answer, told in answers.items():
