@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import psycopg
-from psycopg_pool import AsyncConnectionPool
 
 from exporter.domain.access import Identity, Scope
 from exporter.ledger.audit import record
-from exporter.ledger.connection import Connection, borrow, describe
+from exporter.ledger.connection import describe
+from exporter.ledger.lending import Lender
 from exporter.ledger.queries import KEYS
 
 PREFIX = "bek_"
@@ -32,14 +32,14 @@ class StoredKey:
 
 
 class KeyStore:
-    """Finds keys through a pool."""
+    """Finds keys for requests."""
 
-    def __init__(self, pool: AsyncConnectionPool[Connection]) -> None:
-        self._pool = pool
+    def __init__(self, lender: Lender) -> None:
+        self._lender = lender
 
     async def find(self, digest: bytes) -> StoredKey | None:
         """The key with this SHA-256. Raises LedgerUnavailable."""
-        async with borrow(self._pool) as connection:
+        async with self._lender.borrow("find_key") as connection:
             cursor = await connection.execute(KEYS["find_key"], {"digest": digest})
             row = await cursor.fetchone()
         if row is None:

@@ -4,8 +4,8 @@ import asyncio
 import contextlib
 import os
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import psycopg
@@ -13,13 +13,13 @@ import structlog
 from psycopg.conninfo import make_conninfo
 from psycopg_pool import AsyncConnectionPool
 
-from exporter.errors import LedgerUnavailable
 from exporter.ledger.arrays import register_arrays
 
 Connection = psycopg.AsyncConnection[tuple[Any, ...]]
 
+CONNECT_TIMEOUT_SECONDS = 3
 _PARAMETERS: dict[str, Any] = {
-    "connect_timeout": 3,
+    "connect_timeout": CONNECT_TIMEOUT_SECONDS,
     "keepalives": 1,
     "keepalives_idle": 2,
     "keepalives_interval": 1,
@@ -29,8 +29,6 @@ _PARAMETERS: dict[str, Any] = {
 }
 # Without server-side prepared statements a transaction pooler may sit in between.
 _PREPARE_THRESHOLD = None
-_BORROW_WITHIN_SECONDS = 2.0
-_ANSWER_WITHIN_SECONDS = 5.0
 _log = structlog.get_logger(component="ledger")
 
 
@@ -95,16 +93,3 @@ def make_pool(conninfo: Callable[[], str]) -> AsyncConnectionPool[Connection]:
         open=False,
         name="ledger",
     )
-
-
-@asynccontextmanager
-async def borrow(pool: AsyncConnectionPool[Connection]) -> AsyncIterator[Connection]:
-    """A connection of the pool, to answer one request with. Raises LedgerUnavailable when the
-    database is away, doesn't answer within 5 s, or has no schema yet.
-    """
-    try:
-        async with pool.connection(_BORROW_WITHIN_SECONDS) as connection:
-            with answering_within(connection, _ANSWER_WITHIN_SECONDS):
-                yield connection
-    except (psycopg.OperationalError, psycopg.errors.UndefinedTable):
-        raise LedgerUnavailable("The database can't be reached at the moment.") from None

@@ -3,24 +3,24 @@
 from typing import Any
 
 import psycopg
-from psycopg_pool import AsyncConnectionPool
 
 from exporter.ledger.audit import record_async
-from exporter.ledger.connection import Connection, borrow, describe
+from exporter.ledger.connection import describe
+from exporter.ledger.lending import Lender
 from exporter.ledger.queries import UPKEEP
 from exporter.ledger.sealing import Sealer
 
 
 class DeadLetters:
-    """Reads and marks them through a pool. Raises LedgerUnavailable."""
+    """Reads and marks them. Raises LedgerUnavailable."""
 
-    def __init__(self, pool: AsyncConnectionPool[Connection], sealer: Sealer) -> None:
-        self._pool = pool
+    def __init__(self, lender: Lender, sealer: Sealer) -> None:
+        self._lender = lender
         self._sealer = sealer
 
     async def read(self, number: int) -> bytes | None:
         """The body of the letter that waits under `number`."""
-        async with borrow(self._pool) as connection:
+        async with self._lender.borrow("read_dead_letter") as connection:
             cursor = await connection.execute(UPKEEP["read_dead_letter"], {"number": number})
             row = await cursor.fetchone()
         return self._sealer.open(row[3]) if row else None
@@ -29,7 +29,7 @@ class DeadLetters:
         self, number: int, *, settled: bool, actor: str, details: dict[str, Any]
     ) -> None:
         """Write to the audit log that the letter was replayed; a `settled` one waits no more."""
-        async with borrow(self._pool) as connection, connection.transaction():
+        async with self._lender.borrow("note_replay") as connection, connection.transaction():
             if settled:
                 await connection.execute(UPKEEP["mark_replayed"], {"number": number})
             await record_async(

@@ -1,6 +1,7 @@
 """What the writer is given and what it answers."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
@@ -51,7 +52,8 @@ class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(slots=True, eq=False)
 class Submission:
-    """What one request asks to commit, as a whole or not at all.
+    """What one request asks to commit, as a whole or not at all; made, by the monotonic clock, at
+    `begun_seconds`.
 
     `urgent` goes before the rest (webhooks). `if_refused` makes what is committed instead when
     the database refuses an entry's data, from the reason; without it the client is told.
@@ -62,6 +64,7 @@ class Submission:
     urgent: bool = False
     dead_letter: DeadLetter | None = None
     if_refused: Callable[[str], DeadLetter] | None = None
+    begun_seconds: float = field(default_factory=time.monotonic)
     answer: asyncio.Future[list[Outcome]] = field(
         default_factory=lambda: asyncio.get_running_loop().create_future()
     )

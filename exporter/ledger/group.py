@@ -1,5 +1,6 @@
 """One group: the submissions that one transaction commits together."""
 
+import time
 from dataclasses import dataclass, field
 from operator import itemgetter
 
@@ -35,6 +36,7 @@ class Group:
     claimed: bool = False
     increments: list[Increment] = field(default_factory=list)
     collapsed: int = 0
+    write_seconds: float = 0.0
     _entries: dict[Key, Entry] = field(default_factory=dict)
     _new: set[Key] = field(default_factory=set)
     _known_digests: dict[Key, int] = field(default_factory=dict)
@@ -70,7 +72,9 @@ class Group:
         await self._read_digests(connection)
         admitted, self.collapsed = totals.admit(merge(found))
         self.increments = merge(admitted) if self.collapsed else admitted
+        begun_seconds = time.perf_counter()
         await self._write(connection, replica, fresh, sealer)
+        self.write_seconds = time.perf_counter() - begun_seconds
 
     def answer(self) -> list[Told]:
         """Tell every submission what became of its entries; returns the source and outcome of

@@ -102,9 +102,9 @@ class Launcher:
             process = cluster.spawn_postgres(self._place, binaries, port, lock)
         finally:
             lock.close()
-        # Reaps it whenever it ends: a zombie would keep its number, and look alive to PostgreSQL.
-        threading.Thread(target=process.wait, name="postgres-reaper", daemon=True).start()
         try:
+            # Whenever it ends: a zombie would keep its number, and look alive to PostgreSQL.
+            threading.Thread(target=process.wait, name="postgres-reaper", daemon=True).start()
             if served := self._await(lambda: port if process.poll() is None else None):
                 return served
         except BaseException:

@@ -27,7 +27,7 @@ _log = structlog.get_logger(component="ledger")
 
 @dataclass(slots=True)
 class Lease:
-    """This process' claim on a replica's name."""
+    """This process' claim on a replica's name; `awaited` while another's has to expire first."""
 
     replica: str
     highwater: Highwater
@@ -35,6 +35,7 @@ class Lease:
     ledger_id: str = ""
     group_no: int = 0
     epoch: int = 0
+    awaited: bool = False
 
     @property
     def _parameters(self) -> dict[str, Any]:
@@ -50,14 +51,24 @@ class Lease:
         seen unchanged for as long, whatever a clock that was set back says; raises LeaseHeld once
         its holder has shown itself alive.
         """
+        try:
+            self.group_no, self.epoch = await self._take(connection)
+        finally:
+            self.awaited = False
+        identity = await _row(connection, "read_identity", {})
+        self.ledger_id = str(identity[0]) if identity else ""
+        await self._begin_epoch_if_behind(connection)
+
+    async def _take(self, connection: Connection) -> tuple[Any, ...]:
+        """The group_no and the epoch that come with the name."""
         seen, since_seconds, dead = None, 0.0, None
         while True:
             taken = await _row(
                 connection, "take_lease", {**self._parameters, "dead_expires_at": dead}
             )
             if taken:
-                self.group_no, self.epoch = taken
-                break
+                return taken
+            self.awaited = True
             held = await _row(connection, "read_lease", self._parameters)
             if held:
                 holder, held_by, expires_at, *_ = held
@@ -74,9 +85,6 @@ class Lease:
                 elif time.monotonic() - since_seconds > LEASE_SECONDS:
                     dead = expires_at
             await asyncio.sleep(RENEW_SECONDS / 8)
-        identity = await _row(connection, "read_identity", {})
-        self.ledger_id = str(identity[0]) if identity else ""
-        await self._begin_epoch_if_behind(connection)
 
     async def load(self, connection: Connection, totals: Totals, catalogue: Catalogue) -> None:
         """Fill `totals` with what the ledger holds for this replica and fits the catalogue."""

@@ -45,6 +45,8 @@ def connect_to_cluster(place: Place, data_folder: Path, port: int) -> psycopg.Co
     _demand_answer(conninfo, port)
     try:
         connection = psycopg.connect(conninfo, autocommit=True)
+    except psycopg.errors.ConnectionTimeout as error:
+        raise NoServerError(str(error).strip()) from error  # it may be busy; that proves nothing
     except psycopg.OperationalError as error:
         _demand_answer(conninfo, port)  # it may have gone away between the two
         raise ForeignServerError(str(error).strip()) from error

@@ -1,5 +1,6 @@
 """Puts a backup in the ledger's place: in one transaction, so entirely or not at all."""
 
+import contextlib
 import json
 import re
 import subprocess
@@ -155,6 +156,8 @@ class _Run:
                 pass  # psql has ended, and says why
             except BaseException:
                 psql.kill()
+                with contextlib.suppress(BrokenPipeError):
+                    psql.stdin.close()
                 raise
             if psql.wait() != 0:
                 raise BackupError(f"The backup was not restored: {words_of(said)}")

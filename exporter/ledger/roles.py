@@ -14,6 +14,7 @@ from psycopg import pq, sql
 from psycopg.conninfo import make_conninfo
 
 from exporter.errors import EmbeddedServerError
+from exporter.ledger.connection import CONNECT_TIMEOUT_SECONDS
 from exporter.ledger.place import write_private
 from exporter.ledger.ports import HOST
 
@@ -21,7 +22,6 @@ SUPERUSER = "postgres"
 OWNER = "billing"
 OPERATOR = "billing_operator"
 DATABASE = "billing"
-CONNECT_TIMEOUT_SECONDS = 10
 
 
 def passfile(data_folder: Path, role: str) -> Path:

@@ -9,8 +9,8 @@ import structlog
 from exporter.catalogue.book import Catalogue
 from exporter.ledger.connection import Connection, answering_within, connect
 from exporter.ledger.group import Group
-from exporter.ledger.lease import LEASE_SECONDS, Lease
 from exporter.ledger.known_keys import KnownKeys
+from exporter.ledger.lease import LEASE_SECONDS, Lease
 from exporter.ledger.migrate import migrate
 from exporter.ledger.sealing import Sealer
 from exporter.totals import Totals

@@ -24,6 +24,7 @@ ANSWER_WITHIN_SECONDS = 5.0
 _REPLAYED = (pg.DeadlockDetected, pg.SerializationFailure)
 # SQLSTATE 22 and 23, a row too wide for an index (54), and text that isn't UTF-8.
 _REFUSED = (pg.DataError, pg.IntegrityError, pg.ProgramLimitExceeded, UnicodeError)
+_STOPPING = "The exporter is stopping."
 _log = structlog.get_logger(component="ledger")
 
 
@@ -72,7 +73,13 @@ class Writer:
         Raises LedgerUnavailable when it can't be made durable soon, InvalidEvents when the
         database refuses its data.
         """
-        if not self.ready.is_set() or self.away or self._stopping.is_set():
+        if self._stopping.is_set():
+            raise self._unavailable(_STOPPING)
+        if self._lease.awaited:
+            raise self._unavailable(
+                "The exporter is starting: the name of its replica is still leased."
+            )
+        if not self.ready.is_set() or self.away:
             raise self._unavailable("The database can't be reached at the moment.")
         if not self._queue.has_room(submission):
             raise self._unavailable("More events are waiting than can be taken.")
@@ -88,6 +95,7 @@ class Writer:
             while not self._stopping.is_set() or self._queue.events:
                 if await self._queue.wait(RENEW_SECONDS):
                     self._taken = self._queue.take()
+                    self._note_taken()
                     await self._serve(Group(self._taken))
                 else:
                     await self._session.renew()
@@ -122,6 +130,14 @@ class Writer:
         self._health.count(own.QUEUE_REFUSED)
         return LedgerUnavailable(detail)
 
+    def _note_taken(self) -> None:
+        """How long the oldest of the group waited, and how many events it has."""
+        if self._taken:
+            oldest_seconds = min(submission.begun_seconds for submission in self._taken)
+            self._health.observe(own.QUEUE_WAIT, (), time.monotonic() - oldest_seconds)
+            events = sum(submission.weight for submission in self._taken)
+            self._health.observe(own.GROUP_SIZE, (), events)
+
     async def _serve(self, group: Group) -> None:
         """Commit the group, whatever it takes; never raises for the data's sake."""
         while group.submissions:
@@ -140,6 +156,7 @@ class Writer:
                 group = Group([s for s in group.submissions if not s.answer.done()])
             else:
                 self._health.observe(own.GROUP_DURATION, (), time.perf_counter() - begun)
+                self._health.observe(own.GROUP_WRITE_DURATION, (), group.write_seconds)
                 break
             self._health.count(own.GROUPS_RETRIED)
         else:
@@ -181,7 +198,7 @@ class Writer:
         waiting = [*self._taken, *self._queue.take_all()]
         for submission in waiting:
             if not submission.answer.done():
-                submission.answer.set_exception(self._unavailable("The exporter is stopping."))
+                submission.answer.set_exception(self._unavailable(_STOPPING))
 
 
 def _refused(events: int, reason: str) -> InvalidEvents:

@@ -2,9 +2,10 @@
 
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from tests.support.exporter import ExporterProcess
 from tests.support.tree import PROJECT
 
 Answer = subprocess.CompletedProcess[str]
@@ -20,4 +21,13 @@ def run_command(folder: Path, environment: Mapping[str, str], *arguments: str | 
         capture_output=True,
         text=True,
         timeout=60,
+    )
+
+
+def command_of(process: ExporterProcess) -> Callable[..., Answer]:
+    """Runs a command with the settings of a running exporter; keywords change them."""
+    address = process.url.removeprefix("http://")
+    environment = {**process.environment, "BILLING_LISTEN_ADDRESS": address}
+    return lambda *arguments, **settings: run_command(
+        process.data_dir, {**environment, **settings}, *arguments
     )

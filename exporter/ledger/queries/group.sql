@@ -16,13 +16,14 @@ RETURNING group_no, epoch;
 INSERT INTO ledger.event_ids (source, scope, id, digest)
 SELECT source, scope, id, digest
 FROM unnest(%b::text[], %b::text[], %b::text[], %b::bigint[]) AS new (source, scope, id, digest)
--- Of the ids that named an erased customer only hashes are left. Mostly there are none at all.
+-- Of the ids that named an erased customer only hashes are left. Mostly there are none at all;
+-- else each is looked up by the index, which EXISTS would not always do.
 WHERE NOT (
     EXISTS (SELECT FROM ledger.erased)
-    AND EXISTS (
-        SELECT FROM ledger.erased
+    AND (
+        SELECT hash FROM ledger.erased
         WHERE hash = ledger.erased_hash('event', new.source, new.scope, new.id)
-    )
+    ) IS NOT NULL
 )
 ON CONFLICT DO NOTHING
 RETURNING source, scope, id;
@@ -33,10 +34,10 @@ SELECT source, scope, key
 FROM unnest(%b::text[], %b::text[], %b::text[]) AS new (source, scope, key)
 WHERE NOT (
     EXISTS (SELECT FROM ledger.erased)
-    AND EXISTS (
-        SELECT FROM ledger.erased
+    AND (
+        SELECT hash FROM ledger.erased
         WHERE hash = ledger.erased_hash('once', new.source, new.scope, new.key)
-    )
+    ) IS NOT NULL
 )
 ON CONFLICT DO NOTHING
 RETURNING source, scope, key;

@@ -42,7 +42,12 @@ BEGIN
     THEN
         UPDATE ledger.api_keys AS k SET revoked_at = o.revoked_at FROM old_ledger.api_keys AS o
         WHERE k.key_id = o.key_id AND k.revoked_at IS NULL AND o.revoked_at IS NOT NULL;
-        INSERT INTO ledger.api_keys SELECT * FROM old_ledger.api_keys ON CONFLICT DO NOTHING;
+        INSERT INTO ledger.api_keys (
+            key_id, name, digest, scopes, organization_id, created_at, expires_at, revoked_at
+        )
+        SELECT key_id, name, digest, scopes, organization_id, created_at, expires_at, revoked_at
+        FROM old_ledger.api_keys
+        ON CONFLICT DO NOTHING;
         INSERT INTO ledger.audit_log (at, actor, action, target, outcome, details)
         SELECT at, actor, action, target, outcome, details FROM old_ledger.audit_log AS o
         WHERE NOT EXISTS (

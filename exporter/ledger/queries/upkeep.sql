@@ -94,8 +94,22 @@ INSERT INTO ledger.gauges AS g (metric, labels, value)
 SELECT %(metric)s, labels, value FROM counted
 ON CONFLICT (metric, labels) DO UPDATE SET value = excluded.value, written_at = now();
 
+-- name: write_measures
+-- The limit keeps a long backlog from making its own count a burden.
+INSERT INTO ledger.gauges AS g (metric, labels, value)
+VALUES
+    (%(size_metric)s, '{}', pg_database_size(current_database())),
+    (
+        %(unfolded_metric)s, '{}',
+        (SELECT count(*) FROM (SELECT FROM ledger.increments LIMIT 100000) AS counted)
+    )
+ON CONFLICT (metric, labels) DO UPDATE SET value = excluded.value, written_at = now();
+
 -- name: read_gauges
-SELECT labels, value FROM ledger.gauges WHERE metric = %(metric)s;
+SELECT metric, labels, value FROM ledger.gauges;
+
+-- name: read_clock
+SELECT extract(epoch FROM clock_timestamp())::float8;
 
 -- name: count_dead_letters
 SELECT count(*) FROM ledger.dead_letters WHERE replayed_at IS NULL;

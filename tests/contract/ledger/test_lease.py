@@ -94,6 +94,24 @@ async def test_a_clock_that_was_set_back_keeps_no_dead_process_name(
         assert usage_of(main.memory()) == 1
 
 
+async def test_whoever_asks_while_a_name_is_still_leased_is_told_that(
+    database_url: str, tmp_path: Path
+) -> None:
+    async with running(database_url, tmp_path) as gone:
+        await gone.die()
+    after = make_replica(database_url, tmp_path)
+    with pytest.raises(LedgerUnavailable, match="can't be reached"):
+        await after.submit(entry("a"))
+    after.start()
+    await eventually(lambda: after.lease.awaited, 5, "it waits for the lease")
+    with pytest.raises(LedgerUnavailable, match="starting: the name of its replica is still leas"):
+        await after.submit(entry("a"))
+    await after.wait_ready()
+    assert not after.lease.awaited
+    assert await after.submit(entry("a")) == [Outcome.NEW]
+    await after.stop()
+
+
 async def supersede(main: Replica, conninfo: str, folder: Path) -> None:
     """Another process takes the name, as it does when this one seemed dead."""
     ask(conninfo, EXPIRE)
