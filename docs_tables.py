@@ -83,7 +83,8 @@ def _metrics_page() -> str:
     )
     return page(
         "# Metrics",
-        "A configured `namespace` is put before every name, with an underscore.",
+        "A configured `namespace` is put before every name that begins with `billing_`, with an "
+        "underscore.",
         "## Counted from events",
         "Each event counts once. These totals are in the ledger and survive a restart.",
         _metric_table(counted),
@@ -190,7 +191,8 @@ def _settings_page() -> str:
         "# Settings",
         "## Environment",
         "`.env` in the working folder is read as well; the environment wins over it. A secret "
-        "may be given as the path of a file instead, in the variable with `_FILE` at its end.",
+        "may be given as the path of a file instead, in the variable with `_FILE` at its end; "
+        "then it is read again when it changes ([security.md](security.md)).",
         table(
             ("Variable", "Default", "Secret", "Meaning"),
             (

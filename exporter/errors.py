@@ -88,12 +88,9 @@ class PasswordNeeded(Problem):
     slug = "password-needed"
     title = "A name and a password are needed"
 
-    def __init__(self, detail: str) -> None:
-        super().__init__(
-            detail,
-            "Send a name of basic_auth_users with its password.",
-            headers={"WWW-Authenticate": 'Basic realm="billing", charset="UTF-8"'},
-        )
+    def __init__(self, detail: str, remedy: str) -> None:
+        challenge = 'Basic realm="billing", charset="UTF-8"'
+        super().__init__(detail, remedy, headers={"WWW-Authenticate": challenge})
 
 
 class Forbidden(Problem):
@@ -175,10 +172,8 @@ class TooManyRequests(Problem):
     slug = "too-many-requests"
     title = "Too many requests"
 
-    def __init__(self, detail: str, retry_after_seconds: int) -> None:
-        super().__init__(
-            detail, "Ask again later.", headers={"Retry-After": str(retry_after_seconds)}
-        )
+    def __init__(self, detail: str, remedy: str, *, retry_after_seconds: int = 1) -> None:
+        super().__init__(detail, remedy, headers={"Retry-After": str(retry_after_seconds)})
 
 
 class LedgerUnavailable(Problem):

@@ -33,6 +33,7 @@ from exporter.ledger.dead_letters import DeadLetters
 from exporter.ledger.embedded import EmbeddedServer
 from exporter.ledger.highwater import Highwater
 from exporter.ledger.lease import Lease
+from exporter.ledger.lending import Lender
 from exporter.ledger.sealing import Sealer
 from exporter.ledger.writer import Writer
 from exporter.monitors.supervisor import Supervisor
@@ -46,6 +47,7 @@ from exporter.web.access import routes_with
 from exporter.web.app import make_site
 from exporter.web.guard import guarded
 from exporter.web.pages import Pages
+from exporter.web.process import ProcessHealth
 from exporter.web.protocol import make_protocol, sweep
 from exporter.web.web_file import WebFile
 
@@ -108,11 +110,13 @@ class Exporter:
             sealer=sealer,
         )
         self._pool = make_pool(database)
+        self._lender = Lender(self._pool, self.health)
+        self._process = ProcessHealth(self.health)
         self._supervisor = Supervisor(self._pool, lease.holder, self.health, self.writer.ready)
         api_keys = ApiKeys(
             keys.admin_key.reveal_all,
-            KeyStore(self._pool),
-            RefusedAttempts(self._pool),
+            KeyStore(self._lender),
+            RefusedAttempts(self._lender),
             self.health,
         )
         self._plans = _plan_names(config, catalogue)
@@ -132,9 +136,9 @@ class Exporter:
             self.writer,
             settings.telemetry_path,
             settings.replica,
-            self.writer.observe,
+            self._observe,
         )
-        replay = ReplayRoute(entries, self.writer, DeadLetters(self._pool, sealer))
+        replay = ReplayRoute(entries, self.writer, DeadLetters(self._lender, sealer))
         site = make_site(
             routes_with(settings.telemetry_path),
             intakes={
@@ -156,6 +160,12 @@ class Exporter:
             self.app = guarded(self.app, lambda: web.in_force, keys.admin_key.reveal_all)
             files.append(web)
         self.reloader = Reloader(files, self.health)
+
+    def _observe(self) -> None:
+        """Bring the gauges of this process up to date."""
+        self.writer.observe()
+        self._lender.observe()
+        self._process.observe()
 
     async def serve(self, sockets: list[socket.socket], announce: Callable[[], None]) -> None:
         """Serve until SIGINT or SIGTERM; calls `announce` once events are taken. SIGHUP reads
@@ -195,7 +205,9 @@ class Exporter:
             asyncio.create_task(self._supervise_monitors(), name="monitors"),
             asyncio.create_task(self._revive(), name="revive"),
             asyncio.create_task(self.reloader.run(), name="reload"),
-            asyncio.create_task(sweep(server.server_state.connections), name="sweep"),
+            asyncio.create_task(
+                sweep(server.server_state.connections, self._note_lag), name="sweep"
+            ),
             asyncio.create_task(_announce(self.writer, announce), name="announce"),
         ]
         stop = asyncio.create_task(stopped.wait(), name="stop")
@@ -209,6 +221,9 @@ class Exporter:
         await self._pool.close(timeout=2)
         await writer
         await http
+
+    def _note_lag(self, seconds: float) -> None:
+        self.health.observe(own.EVENT_LOOP_LAG, (), seconds)
 
     async def _supervise_monitors(self) -> None:
         settings = self._settings

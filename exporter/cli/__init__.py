@@ -5,19 +5,29 @@ from typing import Any
 import click
 
 from exporter import __version__
+from exporter.cli.backup import backup, restore_
 from exporter.cli.check import check
 from exporter.cli.context import OUTPUT, fail, print_json
 from exporter.cli.dead_letters import dead_letters
 from exporter.cli.doctor import doctor
+from exporter.cli.erase import erase
 from exporter.cli.health import health
+from exporter.cli.keys import keys
 from exporter.cli.migrate import migrate
+from exporter.cli.redaction import protect_stderr
+from exporter.cli.reseal import reseal
 from exporter.cli.serve import serve
+from exporter.cli.simulate import simulate
 from exporter.errors import BillingError
 from exporter.settings import SETTINGS
 
 
 class _Commands(click.Group):
-    """Tells an error that was raised on purpose as its message alone."""
+    """Tells an error that was raised on purpose as its message alone, and none with a secret."""
+
+    def main(self, *arguments: Any, **more: Any) -> Any:
+        protect_stderr()
+        return super().main(*arguments, **more)
 
     def invoke(self, context: click.Context) -> Any:
         try:
@@ -51,5 +61,19 @@ def version(output: str) -> None:
         click.echo(__version__)
 
 
-for command in (serve, migrate, check, doctor, health, dead_letters):
+_COMMANDS = (
+    serve,
+    migrate,
+    check,
+    doctor,
+    health,
+    dead_letters,
+    keys,
+    backup,
+    restore_,
+    erase,
+    reseal,
+    simulate,
+)
+for command in _COMMANDS:
     main.add_command(command)

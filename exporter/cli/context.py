@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, NoReturn
 
 import click
@@ -12,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from exporter.catalogue.currencies import DECIMALS
+from exporter.cli.redaction import protect_stderr, secret_values
 from exporter.ledger.embedded import EmbeddedServer
 from exporter.settings import Settings, SettingsError, load
 
@@ -36,12 +38,19 @@ def read_settings(overrides: Mapping[str, str] | None = None) -> Settings:
     the command with 2.
     """
     try:
-        return load({**os.environ, **(overrides or {})}, currencies=DECIMALS)
+        settings = load({**os.environ, **(overrides or {})}, currencies=DECIMALS)
     except SettingsError as error:
-        click.echo("billing-exporter: the settings can't be used:", err=True)
-        for line in str(error).splitlines():
-            click.echo(f"  {line}", err=True)
-        sys.exit(2)
+        refuse_settings(error)
+    protect_stderr().learn(partial(secret_values, settings))
+    return settings
+
+
+def refuse_settings(error: SettingsError) -> NoReturn:
+    """Tell the faults line by line on stderr, and exit with 2."""
+    click.echo("billing-exporter: the settings can't be used:", err=True)
+    for line in str(error).splitlines():
+        click.echo(f"  {line}", err=True)
+    sys.exit(2)
 
 
 @contextmanager
@@ -69,12 +78,15 @@ def print_json(value: Any) -> None:
     click.echo(json.dumps(value, default=str, indent=2))
 
 
-def print_rows(rows: Sequence[dict[str, Any]], columns: Sequence[str], output: str) -> None:
-    """Rows on stdout, as a table or as JSON."""
+def print_rows(
+    rows: Sequence[dict[str, Any]], columns: Sequence[str], output: str, *, stderr: bool = False
+) -> None:
+    """Rows as a table, or as JSON on stdout."""
     if output == "json":
         print_json(list(rows))
         return
     table = Table(*columns, box=None, pad_edge=False)
     for row in rows:
         table.add_row(*("" if row[column] is None else str(row[column]) for column in columns))
-    Console(width=None if sys.stdout.isatty() else 200).print(table)
+    stream = sys.stderr if stderr else sys.stdout
+    Console(stderr=stderr, width=None if stream.isatty() else 200).print(table)

@@ -10,13 +10,16 @@ from exporter.cli.context import OUTPUT, print_json, read_settings
 from exporter.cli.http import base_url, request
 from exporter.ledger.connection import describe
 from exporter.ledger.embedded import EmbeddedServer
+from exporter.ledger.kept import count_by_key
 from exporter.ledger.lease import read_strangers
 from exporter.ledger.migrate import read_migrations
 from exporter.ledger.roles import OPERATOR, passfile
-from exporter.settings import Settings
+from exporter.ledger.sealing import key_id
+from exporter.settings import Settings, decoded
 from exporter.wiring import make_catalogue
 
 Finding = dict[str, Any]
+COUNTING_SECONDS = 30
 
 
 @click.command()
@@ -97,6 +100,7 @@ def _database(settings: Settings, conninfo: str) -> list[Finding]:
                     f"Run `billing-exporter migrate` (newest is {newest:04d}).",
                 )
             )
+            counted = _count_by_key(connection)
             catalogue = make_catalogue(settings.config, settings.livemodes)
             strangers = read_strangers(connection, settings.replica, catalogue)
     except psycopg.Error as error:
@@ -110,7 +114,41 @@ def _database(settings: Settings, conninfo: str) -> list[Finding]:
             + (f": {'; '.join(names[:10])}" if names else ""),
         )
     )
+    found.append(_encryption(settings, counted))
     return found
+
+
+def _count_by_key(connection: psycopg.Connection[Any]) -> dict[str, int] | None:
+    """None if there are too many rows to count while somebody waits."""
+    try:
+        with connection.transaction():
+            connection.execute(f"SET LOCAL statement_timeout = '{COUNTING_SECONDS}s'")
+            return count_by_key(connection)
+    except psycopg.errors.QueryCanceled:
+        return None
+
+
+def _encryption(settings: Settings, counted: dict[str, int] | None) -> Finding:
+    """What is kept of events by the key that it is encrypted with: a configured one that no row
+    needs may go, once it isn't the first.
+    """
+    if counted is None:
+        found = f"the rows of each key could not be counted within {COUNTING_SECONDS} s"
+        return _finding("encryption", True, found)
+    ids = [key_id(key) for key in decoded(settings.encryption_key)()]
+    told = [
+        f"key {id_}: {counted.get(id_, 0)} rows{' (encrypts)' * (n == 0)}"
+        for n, id_ in enumerate(ids)
+    ]
+    missing = sorted(counted.keys() - {"", *ids})
+    told += [f"key {id_}, which is not configured: {counted[id_]} rows" for id_ in missing]
+    told.append(f"not encrypted: {counted.get('', 0)} rows")
+    return _finding(
+        "encryption",
+        not missing,
+        "; ".join(told),
+        "Add the keys that are not configured to BILLING_ENCRYPTION_KEY, after the first.",
+    )
 
 
 def _listening(settings: Settings) -> Finding:

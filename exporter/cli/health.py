@@ -18,7 +18,8 @@ def health(output: str) -> None:
     try:
         for name in ("healthy", "ready"):
             checks[name] = request(settings, "GET", f"/-/{name}")[0] == 200
-        metrics = str(request(settings, "GET", settings.telemetry_path)[1])
+        guarded = settings.web_config_file is not None
+        metrics = str(request(settings, "GET", settings.telemetry_path, key=guarded)[1])
         checks["postgres"] = 'billing_up{source="postgres"} 1.0' in metrics
     except OSError as error:
         trouble = f"nothing answers at {base_url(settings)}: {error}. Start it with `serve`."

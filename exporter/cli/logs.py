@@ -9,13 +9,15 @@ from typing import Any
 
 import structlog
 
+from exporter.cli.redaction import protect_stderr
 from exporter.settings import Settings
 
 _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
 
 def configure(settings: Settings) -> None:
-    """Set up structlog, and the libraries' own warnings through it."""
+    """Set up structlog, and the libraries' own warnings through it; without any secret."""
+    redactor = protect_stderr()
     console = settings.log_format == "console" or (
         settings.log_format == "auto" and sys.stderr.isatty()
     )
@@ -33,7 +35,8 @@ def configure(settings: Settings) -> None:
     shared: list[Any] = [
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.processors.format_exc_info if not console else _unchanged,
+        structlog.processors.format_exc_info,
+        redactor.clean_event,
     ]
     structlog.configure(
         processors=[_Filter(level, patterns), *shared, renderer],
@@ -65,10 +68,6 @@ class _Filter:
         if _LEVELS.get(method, 40) < self._level and not debugged:
             raise structlog.DropEvent
         return event
-
-
-def _unchanged(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    return event
 
 
 def _name_library(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

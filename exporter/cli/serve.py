@@ -14,14 +14,15 @@ import structlog
 import uvloop
 
 from exporter.catalogue.events import APP_KINDS
-from exporter.cli.context import read_settings
+from exporter.cli.context import read_settings, refuse_settings
 from exporter.cli.logs import configure
 from exporter.cli.secrets import ADMIN_KEY_FILE, WEBHOOK_SECRET_FILE, find_keys
 from exporter.cli.signals import SHELL_SIGNAL, EarlySignals
 from exporter.errors import BillingError
 from exporter.ledger.embedded import EmbeddedServer
 from exporter.ledger.place import make_data_folder
-from exporter.settings import Settings
+from exporter.settings import Settings, SettingsError
+from exporter.web.web_file import WebFile
 from exporter.wiring import Exporter, Keys
 
 _log = structlog.get_logger(component="serve")
@@ -38,6 +39,14 @@ _log = structlog.get_logger(component="serve")
     help="Where to listen; repeatable.",
 )
 @click.option(
+    "--web.config.file",
+    "web_config_file",
+    metavar="FILE",
+    envvar="BILLING_WEB_CONFIG_FILE",
+    show_envvar=True,
+    help="TLS, basic authentication, headers and rate limit; read again when it changes.",
+)
+@click.option(
     "--web.telemetry-path",
     "telemetry_path",
     metavar="PATH",
@@ -45,14 +54,19 @@ _log = structlog.get_logger(component="serve")
     show_envvar=True,
     help="Path of the metrics.",
 )
-def serve(listen_addresses: tuple[str, ...], telemetry_path: str | None) -> None:
+def serve(
+    listen_addresses: tuple[str, ...], web_config_file: str | None, telemetry_path: str | None
+) -> None:
     """Take events and serve metrics until SIGINT or SIGTERM."""
     overrides = {}
     if listen_addresses:
         overrides["BILLING_LISTEN_ADDRESS"] = ",".join(listen_addresses)
     if telemetry_path:
         overrides["BILLING_TELEMETRY_PATH"] = telemetry_path
+    if web_config_file:
+        overrides["BILLING_WEB_CONFIG_FILE"] = web_config_file
     settings = read_settings(overrides)
+    web = _read_web_file(settings)
     configure(settings)
     signals = EarlySignals()
     try:
@@ -68,7 +82,8 @@ def serve(listen_addresses: tuple[str, ...], telemetry_path: str | None) -> None
             database = server.conninfo
         try:
             signals.release()
-            _run(settings, keys, database, server, sockets)
+            exporter = Exporter(settings, keys, database, server, web)
+            _run(settings, exporter, sockets, "https" if web and web.context else "http")
         finally:
             if server:
                 server.close()
@@ -76,6 +91,15 @@ def serve(listen_addresses: tuple[str, ...], telemetry_path: str | None) -> None
         _refuse(str(error))
     except KeyboardInterrupt:
         sys.exit(SHELL_SIGNAL + signal.SIGINT)
+
+
+def _read_web_file(settings: Settings) -> WebFile | None:
+    if settings.web_config_file is None:
+        return None
+    try:
+        return WebFile(settings.web_config_file)
+    except SettingsError as error:
+        refuse_settings(error)
 
 
 def _prepare(settings: Settings) -> Keys:
@@ -96,13 +120,7 @@ def _refuse(message: str) -> NoReturn:
     sys.exit(1)
 
 
-def _run(
-    settings: Settings,
-    keys: Keys,
-    database: Callable[[], str],
-    server: EmbeddedServer | None,
-    sockets: list[socket.socket],
-) -> None:
+def _run(settings: Settings, exporter: Exporter, sockets: list[socket.socket], scheme: str) -> None:
     host, port = sockets[0].getsockname()[:2]
     address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     _log.info("listening", address=address, replica=settings.replica)
@@ -110,10 +128,9 @@ def _run(
     def announce() -> None:
         _log.info("taking events", address=address)
         if settings.development:
-            click.echo(_first_steps(settings, f"http://{address}"))
+            click.echo(_first_steps(settings, f"{scheme}://{address}"))
             sys.stdout.flush()
 
-    exporter = Exporter(settings, keys, database, server)
     uvloop.run(exporter.serve(sockets, announce))
 
 

@@ -5,11 +5,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import structlog
-from psycopg_pool import AsyncConnectionPool
 
 from exporter.errors import LedgerUnavailable
 from exporter.ledger.audit import record_async
-from exporter.ledger.connection import Connection, borrow
+from exporter.ledger.lending import Lender
 
 EVERY_SECONDS = 60.0
 _log = structlog.get_logger(component="web")
@@ -30,10 +29,10 @@ class RefusedAttempts:
 
     def __init__(
         self,
-        pool: AsyncConnectionPool[Connection],
+        lender: Lender,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._pool = pool
+        self._lender = lender
         self._clock = clock
         # Actors are nobody and the ledger's keys, so it stays as small as their table.
         self._told: dict[tuple[str, str], _Told] = {}
@@ -48,7 +47,7 @@ class RefusedAttempts:
         told.next_seconds = now + EVERY_SECONDS
         unwritten, told.unwritten = told.unwritten, 0
         try:
-            async with borrow(self._pool) as connection:
+            async with self._lender.borrow("note_refused_attempt") as connection:
                 await record_async(
                     connection,
                     actor=actor,

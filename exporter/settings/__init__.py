@@ -4,17 +4,19 @@ from exporter.settings.billing_yml import (
     CONFIG_KEYS,
     Config,
     PlanConfig,
-    SettingsError,
     StripeConfig,
     read_config,
 )
+from exporter.settings.checks import split_secret
+from exporter.settings.encryption import decoded, read_encryption_keys
 from exporter.settings.environment import (
     SETTINGS,
-    Secret,
     Setting,
     Settings,
     load,
 )
+from exporter.settings.secret import Secret, SecretFile, Signature, signature
+from exporter.settings.strict_yaml import SettingsError
 
 __all__ = [
     "CONFIG_KEYS",
@@ -22,10 +24,16 @@ __all__ = [
     "Config",
     "PlanConfig",
     "Secret",
+    "SecretFile",
     "Setting",
     "Settings",
     "SettingsError",
+    "Signature",
     "StripeConfig",
+    "decoded",
     "load",
     "read_config",
+    "read_encryption_keys",
+    "signature",
+    "split_secret",
 ]

@@ -15,6 +15,7 @@ from exporter.web.web_file import InForce
 _PROBES = ("/-/healthy", "/-/ready")
 # Below it every route has an API key or a signature, and the first needs the same header.
 _OWN_AUTHORITY = "/api/"
+_REMEDY = "Send a name of basic_auth_users with its password."
 
 
 class Guard:
@@ -38,7 +39,9 @@ class Guard:
             now = self._in_force()
             if now.bucket and (wait_seconds := now.bucket.take()):
                 raise TooManyRequests(
-                    "More requests came than rate_limit allows.", math.ceil(wait_seconds)
+                    "More requests came than rate_limit allows.",
+                    "Ask again later.",
+                    retry_after_seconds=math.ceil(wait_seconds),
                 )
             if now.passwords:
                 await self._check(scope, now.passwords)
@@ -47,15 +50,17 @@ class Guard:
     async def _check(self, scope: MutableMapping[str, Any], passwords: Passwords) -> None:
         header = dict(scope["headers"]).get(b"authorization", b"")
         if not header:
-            raise PasswordNeeded("The request carries no password.")
+            raise PasswordNeeded("The request carries no password.", _REMEDY)
         if self._is_admin(header):
             return
         try:
             good = await passwords.accept(header)
         except TooManyChecks:
-            raise TooManyRequests("Too many passwords wait to be checked.", 1) from None
+            raise TooManyRequests(
+                "Too many passwords wait to be checked.", "Ask again later."
+            ) from None
         if not good:
-            raise PasswordNeeded("The name or its password is wrong.")
+            raise PasswordNeeded("The name or its password is wrong.", _REMEDY)
 
     def _is_admin(self, header: bytes) -> bool:
         scheme, _, given = header.partition(b" ")

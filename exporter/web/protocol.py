@@ -8,7 +8,7 @@ from urllib.parse import unquote_to_bytes
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from exporter.errors import HeadersTooLarge, MalformedRequest, Problem, Timeout
+from exporter.errors import HeadersTooLarge, MalformedBody, MalformedRequest, Problem, Timeout
 from exporter.web.exchange import Budget, Exchange, Intake, encode_refusal
 
 HEADERS_WITHIN_SECONDS = 10.0
@@ -37,11 +37,16 @@ class IngestProtocol(HttpToolsProtocol):
         self.url = b""
         self._begun_seconds = 0.0
         self._in_headers = False
+        self._begins_here = False
         self._header_bytes = 0
 
     def data_received(self, data: bytes) -> None:
         """Parse what came, unless the headers are without end."""
-        if self._in_headers:
+        self._begins_here = False
+        super().data_received(data)
+        # Only what holds nothing but headers counts: a body may stand behind their end, or before
+        # their beginning.
+        if self._in_headers and not self._begins_here and not self.transport.is_closing():
             self._header_bytes += len(data)
             if self._header_bytes > MAX_HEADER_BYTES:
                 self._hang_up(
@@ -49,14 +54,12 @@ class IngestProtocol(HttpToolsProtocol):
                         f"The headers are larger than {MAX_HEADER_BYTES} bytes.", "Send fewer."
                     )
                 )
-                return
-        super().data_received(data)
 
     def on_message_begin(self) -> None:
         """Start the clock of a request."""
         super().on_message_begin()
         self._begun_seconds = self.loop.time()
-        self._in_headers = True
+        self._in_headers = self._begins_here = True
         self._header_bytes = 0
 
     def on_headers_complete(self) -> None:
@@ -74,6 +77,12 @@ class IngestProtocol(HttpToolsProtocol):
             keep_alive=self.parser.should_keep_alive(),
             on_complete=self._answer_at_turn,
         )
+        if self.parser.should_upgrade():
+            # The parser reads nothing of what follows.
+            exchange.keep_alive = False
+            exchange.refusal = MalformedBody(
+                "A body behind an Upgrade header isn't read.", "Send HTTP/1.1 without Upgrade."
+            )
         idle = _is_idle(self.cycle)
         self.cycle = cast(RequestResponseCycle, exchange)
         if idle:

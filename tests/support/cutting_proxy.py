@@ -53,6 +53,7 @@ class CuttingProxy:
         self._refusing = False
         self._flowing = asyncio.Event()
         self._last: Cut | None = None
+        self._delay_seconds = 0.0
         self.conninfo = ""
         self.cuts = 0
         self.refused = 0
@@ -71,6 +72,23 @@ class CuttingProxy:
         self._lose_all()
         if self._tasks:
             await asyncio.wait(self._tasks)
+
+    def aim(self, conninfo: str) -> None:
+        """Lead new connections there: a server that came back may have another port."""
+        self._target = psycopg.conninfo.conninfo_to_dict(conninfo)
+
+    @property
+    def to_cut(self) -> int:
+        """How many connections are still to be lost at their step."""
+        return len(self._next)
+
+    def forgive(self) -> None:
+        """Lose no more connections at a step."""
+        self._next.clear()
+
+    def delay(self, seconds: float) -> None:
+        """Hand on every message so much later."""
+        self._delay_seconds = seconds
 
     def cut_next(self, *cuts: Cut) -> None:
         """Lose connections at these steps, one after the other."""
@@ -108,9 +126,13 @@ class CuttingProxy:
             self.refused += 1
             writer.transport.abort()
             return
-        server = await asyncio.open_connection(
-            str(self._target["host"]), int(str(self._target["port"]))
-        )
+        try:
+            server = await asyncio.open_connection(
+                str(self._target["host"]), int(str(self._target["port"]))
+            )
+        except OSError:
+            writer.transport.abort()
+            return
         link = _Link((reader, writer), server)
         self._links.add(link)
         back = asyncio.create_task(link.hand_back())
@@ -127,6 +149,8 @@ class CuttingProxy:
         with contextlib.suppress(ConnectionError):
             while chunk := await link.client_reader.read(_CHUNK_BYTES):
                 await self._flowing.wait()
+                if self._delay_seconds:
+                    await asyncio.sleep(self._delay_seconds)
                 if self._next and _holds(_MARKS[self._next[0]], before, chunk):
                     self.cuts += 1
                     self._refusing = self._next[0] is self._last

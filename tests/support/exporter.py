@@ -52,6 +52,8 @@ class ExporterProcess:
         }
         if database_url:
             environment["DATABASE_URL"] = database_url
+        for name in [name for name in environment if f"{name}_FILE" in environment]:
+            del environment[name]
         self.environment = environment
         self._log: IO[bytes] = self._log_path.open("ab")
         self._log_start = self._log_path.stat().st_size

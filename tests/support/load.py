@@ -1,107 +1,155 @@
-"""Clients that send telemetry and Stripe's events without end, and a model of what they sent."""
+"""Clients that send without end, and a model in memory of what they sent and were told."""
 
-import json
 import random
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import requests
 
-from tests.support.exporter import ADMIN_KEY
-from tests.support.stripe import sign
-from tests.support.telemetry import payment, usage
+from tests.support.sendings import Sending, Sums
 
-Sums = Counter[tuple[str, frozenset[tuple[str, str]]]]
 PACE_SECONDS = 0.002
 BACKOFF_SECONDS = 0.1
+# What an exporter answers whose clock is off: a signature, or an event, of another hour.
+_OTHER_HOUR = (400, 422)
+
+Make = Callable[[str, random.Random], Sending]
 
 
 @dataclass(frozen=True, slots=True)
-class Sending:
-    """One request: the ids in it, and what they add, each once, in the smallest units."""
+class Answer:
+    """When a request was sent and answered, by the monotonic clock; status 0 is a cut
+    connection.
+    """
 
+    url: str
     path: str
-    content_type: str
-    body: bytes
-    adds: dict[str, Sums]
+    sent_seconds: float
+    answered_seconds: float
+    status: int
+    retry_after: str | None
 
-    def post(self, session: requests.Session, url: str) -> requests.Response:
-        """Send it. Raises what requests raises when the connection is cut."""
-        authority = (
-            {"Stripe-Signature": sign(self.body)}
-            if self.path.endswith("stripe")
-            else {"Authorization": f"Bearer {ADMIN_KEY}"}
-        )
-        headers = {"Content-Type": self.content_type, **authority}
-        return session.post(f"{url}{self.path}", data=self.body, headers=headers, timeout=20)
+    @property
+    def acknowledges(self) -> bool:
+        return 200 <= self.status < 300
 
 
 @dataclass
 class Model:
-    """Everything that clients sent: `sums` is what the exporter has to come to, in the smallest
-    units; `refused` are answers that no client should get.
+    """Everything that clients sent. `refused` are answers that no client should get; while
+    `clocks_off` isn't 0, events may be refused as of another hour, which `other_hour` counts.
     """
 
+    timeout_seconds: float = 20.0
     sent: dict[str, Sums] = field(default_factory=dict)
     acknowledged: set[str] = field(default_factory=set)
     unanswered: list[Sending] = field(default_factory=list)
+    answers: list[Answer] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
-    unavailable: int = 0
     resent: int = 0
+    clocks_off: int = 0
+    other_hour: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def sums(self) -> Sums:
-        """The sum over all events, each once."""
+    def sums(self, ids: set[str]) -> Sums:
+        """What these events add, each once."""
         total: Sums = Counter()
-        for adds in self.sent.values():
-            total.update(adds)
+        for name in ids:
+            total.update(self.sent[name])
         return total
+
+    def acknowledged_now(self) -> set[str]:
+        """A copy of the ids that are acknowledged at this moment."""
+        with self.lock:
+            return set(self.acknowledged)
 
     def send(self, sending: Sending, session: requests.Session, url: str) -> bool:
         """Send it and note what became of it; True if it was acknowledged."""
         with self.lock:
             self.resent += any(name in self.sent for name in sending.adds)
             self.sent.update(sending.adds)
+        lenient = self.clocks_off
+        begun = time.monotonic()
         try:
-            answer = sending.post(session, url)
+            response = sending.post(session, url, self.timeout_seconds)
+            status, retry_after = response.status_code, response.headers.get("Retry-After")
         except requests.RequestException:
-            answer = None
+            status, retry_after = 0, None
+        answer = Answer(url, sending.path, begun, time.monotonic(), status, retry_after)
         with self.lock:
-            if answer is not None and answer.ok:
+            self.answers.append(answer)
+            if answer.acknowledges:
                 self.acknowledged.update(sending.adds)
                 return True
             self.unanswered.append(sending)
-            if answer is not None:
-                self.unavailable += 1
-                if answer.status_code != 503 or "Retry-After" not in answer.headers:
-                    self.refused.append(f"{answer.status_code} {answer.text[:300]}")
+            if status in _OTHER_HOUR and (lenient or self.clocks_off):
+                self.other_hour += 1
+            elif status and (status != 503 or retry_after is None):
+                self.refused.append(f"{status} {response.text[:300]}")
         return False
+
+    def send_the_rest(self, urls: Sequence[str]) -> bool:
+        """Send what was not acknowledged again, all at once; whether all of it now is."""
+        with ThreadPoolExecutor(len(urls)) as pool:
+            return all(pool.map(self._send_until_empty, urls))
+
+    def between(self, begin_seconds: float, end_seconds: float) -> list[Answer]:
+        """The answers to what was sent and answered in that time."""
+        with self.lock:
+            return [
+                answer
+                for answer in self.answers
+                if answer.sent_seconds >= begin_seconds and answer.answered_seconds <= end_seconds
+            ]
+
+    def acknowledged_after(self, begin_seconds: float, url: str) -> float | None:
+        """How long after a moment this replica first acknowledged anything."""
+        with self.lock:
+            found = [
+                answer.answered_seconds - begin_seconds
+                for answer in self.answers
+                if answer.acknowledges and answer.url == url
+            ]
+        return min((seconds for seconds in found if seconds > 0), default=None)
 
     def take_unanswered(self) -> Sending | None:
         """One that got no answer, to be sent again."""
         with self.lock:
             return self.unanswered.pop(0) if self.unanswered else None
 
+    def _send_until_empty(self, url: str) -> bool:
+        with requests.Session() as session:
+            while sending := self.take_unanswered():
+                if not self.send(sending, session, url):
+                    return False
+        return True
+
 
 class Client(threading.Thread):
-    """Sends what `make` makes to any of the urls; one in four requests is one sent before."""
+    """Sends what `make` makes to any of the urls of the moment; one in four requests is one sent
+    before.
+    """
 
     def __init__(
         self,
         name: str,
-        make: Callable[[str, random.Random], Sending],
-        urls: Sequence[str],
+        make: Make,
+        urls: Callable[[], Sequence[str]],
         model: Model,
         seed: str,
+        *,
+        pace_seconds: float = PACE_SECONDS,
     ) -> None:
         super().__init__(name=name, daemon=True)
         self._make = make
         self._urls = urls
         self._model = model
         self._random = random.Random(f"{seed} {name}")
+        self._pace_seconds = pace_seconds
         self._stopping = threading.Event()
 
     def run(self) -> None:
@@ -109,7 +157,7 @@ class Client(threading.Thread):
         acknowledged: list[Sending] = []
         number = 0
         with requests.Session() as session:
-            while not self._stopping.wait(PACE_SECONDS):
+            while not self._stopping.wait(self._pace_seconds):
                 draw = self._random.random()
                 sending = self._model.take_unanswered() if draw < 0.15 else None
                 if sending is None and acknowledged and draw < 0.25:
@@ -117,7 +165,7 @@ class Client(threading.Thread):
                 if sending is None:
                     number += 1
                     sending = self._make(f"{self.name}-{number}", self._random)
-                if self._model.send(sending, session, self._random.choice(self._urls)):
+                if self._model.send(sending, session, self._random.choice(self._urls())):
                     acknowledged.append(sending)
                 else:
                     self._stopping.wait(BACKOFF_SECONDS)
@@ -126,87 +174,3 @@ class Client(threading.Thread):
         """End after the current request."""
         self._stopping.set()
         self.join(30)
-
-
-def _series(name: str, **labels: str) -> tuple[str, frozenset[tuple[str, str]]]:
-    return name, frozenset(labels.items())
-
-
-def _app_payment(name: str, cents: int) -> tuple[dict[str, object], Sums]:
-    event = payment(name, measurements={"amount_cents": cents, "duration": 250})
-    adds: Sums = Counter(
-        {
-            _series("billing_payment_processed_total", source="app", status="succeeded"): 1,
-            _series("billing_payment_amount_total", source="app", currency="usd"): cents,
-            _series("billing_payment_processing_duration_seconds_count", source="app"): 1,
-            _series("billing_events_received_total", source="app"): 1,
-        }
-    )
-    return event, adds
-
-
-def _app_usage(name: str, quantity: int) -> tuple[dict[str, object], Sums]:
-    adds: Sums = Counter(
-        {
-            _series("billing_usage_tracked_total", source="app", resource_type="fix"): quantity,
-            _series("billing_events_received_total", source="app"): 1,
-        }
-    )
-    return usage(name, quantity), adds
-
-
-def single(name: str, randomness: random.Random) -> Sending:
-    """One payment of telemetry."""
-    event, adds = _app_payment(name, randomness.randrange(1, 100_000))
-    return Sending("/api/v1/events", "application/json", json.dumps(event).encode(), {name: adds})
-
-
-def batch(name: str, randomness: random.Random) -> Sending:
-    """One to thirty payments and uses, as an array or one a line."""
-    events, adds = [], {}
-    for index in range(randomness.randrange(1, 30)):
-        inner = f"{name}-{index}"
-        make = randomness.choice((_app_payment, _app_usage))
-        event, adds[inner] = make(inner, randomness.randrange(1, 1000))
-        events.append(event)
-    if randomness.random() < 0.5:
-        return Sending("/api/v1/events", "application/json", json.dumps(events).encode(), adds)
-    lines = "\n".join(json.dumps(event) for event in events)
-    return Sending("/api/v1/events", "application/x-ndjson", lines.encode(), adds)
-
-
-def stripe_event(name: str, randomness: random.Random) -> Sending:
-    """A payment of Stripe's, a new customer, or an event that changes no metric of billing."""
-    cents = randomness.randrange(1, 100_000)
-    kind = randomness.choice(("payment_intent.succeeded", "customer.created", "charge.updated"))
-    adds: Sums = Counter(
-        {_series("billing_stripe_webhook_received_total", event_type=kind): 1}
-        if kind != "charge.updated"
-        else {}
-    )
-    adds[_series("billing_stripe_webhook_outcomes_total", livemode="true")] += 1
-    described: dict[str, object] = {"id": f"obj_{name}", "livemode": True}
-    if kind == "payment_intent.succeeded":
-        described |= {
-            "object": "payment_intent",
-            "amount": cents,
-            "amount_received": cents,
-            "currency": "usd",
-            "payment_method_types": ["card"],
-        }
-        adds[_series("billing_payment_processed_total", source="stripe", status="succeeded")] += 1
-        adds[_series("billing_payment_amount_total", source="stripe", currency="usd")] += cents
-    elif kind == "customer.created":
-        described |= {"object": "customer", "created": int(time.time())}
-        adds[_series("billing_funnel_customer_added_total", source="stripe")] += 1
-    event = {
-        "id": name,
-        "object": "event",
-        "api_version": "2025-03-31.basil",
-        "created": int(time.time()),
-        "data": {"object": described},
-        "livemode": True,
-        "type": kind,
-    }
-    body = json.dumps(event).encode()
-    return Sending("/api/webhooks/stripe", "application/json; charset=utf-8", body, {name: adds})

@@ -1,136 +1,121 @@
-"""A database that goes away and comes back, and a client that notes every answer meanwhile."""
+"""A real database that is killed, stopped, frozen or locked, and comes back."""
 
 import contextlib
 import os
 import signal
-import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import requests
+import psycopg
+from psycopg import sql
 
+from exporter.ledger import roles
 from exporter.ledger.embedded import EmbeddedServer
-from tests.support.exporter import ADMIN_KEY
-from tests.support.postgres import end_server, live_postmaster
-from tests.support.telemetry import payment
+from tests.support.postgres import end_server, live_postmaster, postmaster_of
+from tests.support.waiting import wait_until
 
-PACE_SECONDS = 0.05
+_BACK_SECONDS = 60.0
+_BACKEND = "SELECT pid FROM pg_stat_activity WHERE application_name = 'billing-exporter' LIMIT 1"
 
 
 @dataclass(frozen=True)
 class Database:
-    """A PostgreSQL of its own, which nobody but the test stops and starts."""
+    """A PostgreSQL in a data folder. With `server` nobody but the test stops and starts it;
+    without, exporters embed it and start it again by themselves.
+    """
 
     folder: Path
-    server: EmbeddedServer
+    server: EmbeddedServer | None = None
 
     @classmethod
     @contextlib.contextmanager
     def running(cls, folder: Path) -> "Iterator[Database]":
+        """One that the test alone stops and starts."""
         with EmbeddedServer.open(folder) as server:
             yield cls(folder, server)
 
     @property
     def conninfo(self) -> str:
-        return self.server.conninfo()
+        """How to reach it at this moment, as the exporter's role."""
+        return self._conninfo(roles.OWNER)
 
-    def stop(self) -> None:
-        """Stop it at once; connections are cut and new ones refused."""
-        end_server(self.folder, signal.SIGINT)
+    def stop(self, number: signal.Signals = signal.SIGINT) -> None:
+        """Stop it by SIGINT (connections are cut) or SIGQUIT (without a checkpoint), and wait
+        until it is gone.
+        """
+        end_server(self.folder, number)
 
-    def start(self) -> None:
-        """Start it at its old port, and wait until it answers."""
-        self.server.ensure_running()
+    def kill(self) -> None:
+        """Kill -9 its first process."""
+        os.kill(live_postmaster(self.folder).pid, signal.SIGKILL)
+
+    def kill_backend(self) -> bool:
+        """Kill -9 a process that serves an exporter, at which PostgreSQL begins anew; False if
+        there is none at the moment.
+        """
+        with psycopg.connect(self._conninfo(roles.SUPERUSER), autocommit=True) as connection:
+            row = connection.execute(_BACKEND).fetchone()
+        if row is None:
+            return False
+        _signal(row[0], signal.SIGKILL)
+        return True
+
+    def start(self) -> float:
+        """Start it at its old port, or see to it that its exporters do, and wait until it
+        answers; the moment of that, by the monotonic clock.
+        """
+        if self.server:
+            self.server.ensure_running()
+        wait_until(self.answers, _BACK_SECONDS, "the database answers")
+        return time.monotonic()
+
+    def answers(self) -> bool:
+        """Whether it can be used at the moment."""
+        with contextlib.suppress(psycopg.OperationalError, AssertionError):
+            psycopg.connect(self.conninfo).close()
+            return True
+        return False
 
     @contextlib.contextmanager
     def frozen(self) -> Iterator[None]:
         """None of its processes goes on; connections stay open and say nothing."""
         first = live_postmaster(self.folder).pid
-        pids = [first, *_children(first)]
+        stopped: list[int] = []
         try:
-            for pid in pids:
-                os.kill(pid, signal.SIGSTOP)
+            stopped.append(first)
+            _signal(first, signal.SIGSTOP)
+            # Now there are no new ones.
+            for pid in _children(first):
+                stopped.append(pid)
+                _signal(pid, signal.SIGSTOP)
             yield
         finally:
-            for pid in pids:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGCONT)
+            for pid in stopped:
+                _signal(pid, signal.SIGCONT)
+
+    @contextlib.contextmanager
+    def locked(self, table: str) -> Iterator[None]:
+        """Nobody else gets at this table, such as "ledger.increments", not even to read it."""
+        name = sql.Identifier(*table.split("."))
+        with psycopg.connect(self.conninfo) as connection:
+            connection.execute(sql.SQL("LOCK TABLE {}").format(name))
+            yield
+
+    def is_gone(self) -> bool:
+        """Whether no first process of it lives."""
+        return postmaster_of(self.folder) is None
+
+    def _conninfo(self, role: str) -> str:
+        if self.server:
+            return self.server.conninfo(role)
+        return roles.role_conninfo(self.folder, role, live_postmaster(self.folder).port)
 
 
-@dataclass(frozen=True)
-class Answer:
-    """When a request was sent and answered, by the monotonic clock; status 0 is a cut
-    connection.
-    """
-
-    sent_seconds: float
-    answered_seconds: float
-    status: int
-    retry_after: str | None
-
-
-@dataclass
-class Sender(threading.Thread):
-    """Sends one payment after another; `answers` tells what became of each, `open_events` those
-    that were not acknowledged.
-    """
-
-    url: str
-    answers: list[Answer] = field(default_factory=list)
-    open_events: list[dict[str, Any]] = field(default_factory=list)
-    acknowledged: int = 0
-
-    def __post_init__(self) -> None:
-        super().__init__(daemon=True)
-        self._stopping = threading.Event()
-
-    def __hash__(self) -> int:
-        return id(self)
-
-    def run(self) -> None:
-        """Send until `stop`."""
-        with requests.Session() as session:
-            while not self._stopping.wait(PACE_SECONDS):
-                self._send(session, payment())
-
-    def stop(self) -> None:
-        """End after the current request."""
-        self._stopping.set()
-        self.join(30)
-
-    def send_the_rest(self) -> None:
-        """Send what was not acknowledged again."""
-        with requests.Session() as session:
-            for event in [self.open_events.pop() for _ in range(len(self.open_events))]:
-                self._send(session, event)
-
-    def between(self, begin_seconds: float, end_seconds: float) -> list[Answer]:
-        """The answers to what was sent and answered in that time."""
-        return [
-            answer
-            for answer in self.answers
-            if answer.sent_seconds >= begin_seconds and answer.answered_seconds <= end_seconds
-        ]
-
-    def _send(self, session: requests.Session, event: dict[str, Any]) -> None:
-        begun = time.monotonic()
-        status, retry_after = 0, None
-        with contextlib.suppress(requests.RequestException):
-            answer = session.post(
-                f"{self.url}/api/v1/events",
-                json=event,
-                headers={"Authorization": f"Bearer {ADMIN_KEY}"},
-                timeout=30,
-            )
-            status, retry_after = answer.status_code, answer.headers.get("Retry-After")
-        self.answers.append(Answer(begun, time.monotonic(), status, retry_after))
-        if status == 200:
-            self.acknowledged += 1
-        else:
-            self.open_events.append(event)
+def _signal(pid: int, number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, number)
 
 
 def _children(parent: int) -> list[int]:

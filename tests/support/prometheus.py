@@ -3,6 +3,7 @@
 import contextlib
 import json
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -18,10 +19,10 @@ Samples = list[tuple[float, float]]
 
 class PrometheusServer:
     """Prometheus on a free port, scraping `target` (HOST:PORT) every second as the job billing;
-    its data is in `folder`.
+    its data is in `folder`, and `more` is added to the configuration of the job.
     """
 
-    def __init__(self, folder: Path, target: str) -> None:
+    def __init__(self, folder: Path, target: str, more: Mapping[str, Any] | None = None) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         config = {
             "global": {
@@ -32,6 +33,7 @@ class PrometheusServer:
                 {
                     "job_name": "billing",
                     "static_configs": [{"targets": [target], "labels": {"instance": "main"}}],
+                    **(more or {}),
                 }
             ],
         }

@@ -30,7 +30,8 @@ class ReferenceCollector(Collector):
     def collect(self) -> Iterator[Metric]:
         """Every family, in the catalogue's order."""
         for metric, totals in self._sources.items():
-            name, names = self._prefix + metric.name, metric.label_names
+            prefix = "" if metric.standard else self._prefix
+            name, names = prefix + metric.name, metric.label_names
             if metric.kind == "histogram":
                 histogram = HistogramMetricFamily(name, metric.help, labels=names)
                 for labels, numbers in totals.counts(metric).items():

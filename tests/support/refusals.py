@@ -1,7 +1,7 @@
 """What every refused request has in common."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import requests
@@ -13,7 +13,16 @@ from tests.support.telemetry import payment
 EVENTS = "/api/v1/events"
 STRIPE = "/api/webhooks/stripe"
 _REJECTED = "billing_stripe_webhook_rejected_total"
+_AUTH_FAILURES = "billing_auth_failures_total"
 _NEVER_FALLING = ("_total", "_bucket", "_sum", "_count")
+# What the exporter counts of itself, whether anybody asks it something or not.
+_BY_ITSELF = (
+    "process_",
+    "billing_event_loop_lag_seconds",
+    "billing_monitor_duration_seconds",
+    "billing_pool_",
+    "billing_query_duration_seconds",
+)
 
 
 def assert_problem(answer: requests.Response, status: int, path: str) -> dict[str, Any]:
@@ -50,16 +59,25 @@ def assert_events_refused(answer: requests.Response, *positions: int) -> list[di
 
 
 @contextlib.contextmanager
-def nothing_counted(exporter: ExporterProcess, **rejections: int) -> Iterator[None]:
-    """No counter rises within, but for requests rejected from the Stripe route by their reason.
-    Afterwards the next good event is taken, both formats parse, and no fault was logged.
+def nothing_counted(
+    exporter: ExporterProcess, auth_failures: Mapping[str, int] | None = None, **rejections: int
+) -> Iterator[None]:
+    """No counter rises within, but for requests rejected from the Stripe route by their reason,
+    and for their key by theirs. Afterwards the next good event is taken, both formats parse, and
+    no fault was logged.
     """
     before = _counters(exporter)
     yield
     after = _counters(exporter)
     assert {
         series: rise for series in after if (rise := after[series] - before.get(series, 0))
-    } == {f'{_REJECTED}{{reason="{reason}"}}': count for reason, count in rejections.items()}
+    } == {
+        **{f'{_REJECTED}{{reason="{reason}"}}': count for reason, count in rejections.items()},
+        **{
+            f'{_AUTH_FAILURES}{{reason="{reason}"}}': count
+            for reason, count in (auth_failures or {}).items()
+        },
+    }
     assert_takes_events(exporter)
     assert "a request failed" not in exporter.log
 
@@ -76,11 +94,13 @@ def assert_takes_events(exporter: ExporterProcess) -> None:
 
 
 def _counters(exporter: ExporterProcess) -> dict[str, float]:
-    """Whatever may never fall, by the text of its series; not parsed strictly, for speed."""
+    """Whatever may never fall and moves for a request alone, by the text of its series; not
+    parsed strictly, for speed.
+    """
     answer = exporter.session.get(f"{exporter.url}/metrics", timeout=10)
     samples = (line.rsplit(" ", 1) for line in answer.text.splitlines() if line[0] != "#")
     return {
         series: float(value)
         for series, value in samples
-        if series.partition("{")[0].endswith(_NEVER_FALLING)
+        if series.partition("{")[0].endswith(_NEVER_FALLING) and not series.startswith(_BY_ITSELF)
     }

@@ -15,7 +15,7 @@ _ASPECTS = {
     "columns": """
         SELECT c.oid::regclass::text, a.attnum, a.attname::text,
             format_type(a.atttypid, a.atttypmod), a.attnotnull, a.attidentity::text,
-            pg_get_expr(d.adbin, d.adrelid)
+            pg_get_expr(d.adbin, d.adrelid), a.attacl::text
         FROM pg_class AS c
         JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
         LEFT JOIN pg_attrdef AS d ON d.adrelid = c.oid AND d.adnum = a.attnum

@@ -4,6 +4,12 @@ from collections.abc import Mapping
 
 from prometheus_client.parser import text_string_to_metric_families
 
+_RISE_BY_THEMSELVES = (
+    "billing_event_loop_lag_",
+    "billing_monitor_",
+    "billing_pool_",
+    "process_",
+)
 Key = tuple[str, frozenset[tuple[str, str]]]
 
 
@@ -28,11 +34,14 @@ class Scrape:
         )
 
     def counters(self) -> dict[Key, float]:
-        """Everything that may never fall: counters, and histograms' buckets, sums and counts."""
+        """Everything that may never fall: counters, and histograms' buckets, sums and counts; but
+        for those that rise by themselves.
+        """
         return {
             key: value
             for key, value in self.samples.items()
             if key[0].endswith(("_total", "_bucket", "_sum", "_count"))
+            and not key[0].startswith(_RISE_BY_THEMSELVES)
         }
 
 

@@ -30,6 +30,17 @@ def find_tool(name: str) -> Path:
     return Path(found).absolute()
 
 
+def find_faketime() -> Path:
+    """The library that sets a process' clock: the distribution's, else that in .tools.
+
+    Raises ToolMissingError.
+    """
+    for folder in (Path("/usr"), UNPACKED):
+        for found in folder.glob("lib/*/faketime/libfaketimeMT.so.1"):
+            return found
+    raise ToolMissingError("libfaketime is neither installed nor in .tools. Run: make setup")
+
+
 def find_postgres_bin(major: int | None = None) -> Path:
     """The folder of initdb and postgres: of that major version, else of the oldest, 15 or newer.
 

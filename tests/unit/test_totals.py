@@ -157,6 +157,13 @@ def test_a_duration_of_our_own_is_never_negative() -> None:
     assert totals.counts(own.WEBHOOK_LAG)[()][-1] == 1_500_000
 
 
+def test_a_size_of_our_own_is_observed_in_its_own_unit() -> None:
+    totals = Totals(CATALOGUE, [own.GROUP_SIZE])
+    totals.observe(own.GROUP_SIZE, (), 2)
+    totals.observe(own.GROUP_SIZE, (), 2001)
+    assert totals.counts(own.GROUP_SIZE)[()] == [0, 1, *[0] * 9, 1, 2003]
+
+
 def test_a_counter_of_our_own_starts_where_it_is_counted() -> None:
     totals = Totals(CATALOGUE, [own.EVENTS_REPEATED])
     totals.count(own.EVENTS_REPEATED, ("app", "duplicate"))

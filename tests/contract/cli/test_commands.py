@@ -36,6 +36,12 @@ def test_version_is_printed_alone(command: Command) -> None:
     assert json.loads(command("version", "-o", "json").stdout) == {"version": exporter.__version__}
 
 
+def test_usage_names_the_program_however_it_was_started(tmp_path: Path) -> None:
+    assert run_command(tmp_path, {}, "check", "--help").stdout.startswith(
+        "Usage: billing-exporter check "
+    )
+
+
 def test_help_names_every_command_and_every_variable_of_the_environment(tmp_path: Path) -> None:
     shown = run_command(tmp_path, {}, "--help").stdout
     for name in (*COMMANDS, *(setting.name for setting in SETTINGS)):

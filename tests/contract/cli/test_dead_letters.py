@@ -7,10 +7,12 @@ from typing import Any
 
 import psycopg
 
+from exporter.ledger.audit import os_actor
 from exporter.ledger.embedded import EmbeddedServer
 from exporter.ledger.sealing import Sealer
 from tests.support.command import Answer, run_command
 from tests.support.exporter import ExporterProcess
+from tests.support.keys import audited
 from tests.support.stripe_cases import fixture
 from tests.support.waiting import wait_until
 
@@ -85,6 +87,15 @@ def test_a_dead_letter_is_kept_until_a_replay_counts_it_once(
     assert (row["number"], row["outcome"]) == (number, "refused")
     assert "no dead letter" in row["reason"]
     assert grown("billing_payment_processed_total") == 1
+    server = EmbeddedServer.find_running(served.data_dir)
+    assert server is not None
+    with server:
+        replays = audited(server.conninfo(), "dead_letter.replay")
+    actor, target = "the admin key of the settings", str(number)
+    assert replays == [
+        (actor, target, outcome, {"outcome": said, "operator": os_actor()})
+        for outcome, said in (("failed", "dead_letter"), ("done", "new"))
+    ]
 
 
 def test_a_replay_needs_a_running_exporter(tmp_path: Path, served: ExporterProcess) -> None:

@@ -17,6 +17,7 @@ from exporter.ingest.attempts import EVERY_SECONDS, RefusedAttempts
 from exporter.ingest.auth import CACHE_SECONDS, MAX_CACHED, ApiKeys
 from exporter.ledger.api_keys import KeyStore, StoredKey, revoke_key
 from exporter.ledger.connection import make_pool
+from exporter.ledger.lending import Lender
 from exporter.ledger.migrate import migrate
 from exporter.totals import Totals
 from tests.support.keys import audited, make_key
@@ -48,9 +49,10 @@ class Checked:
         self.conninfo = conninfo
         self.seconds = 1000.0
         self.pool = make_pool(lambda: conninfo)
-        self.store = CountingStore(self.pool)
-        attempts = RefusedAttempts(self.pool, lambda: self.seconds)
         health = Totals(Catalogue(), OWN_METRICS)
+        lender = Lender(self.pool, health)
+        self.store = CountingStore(lender)
+        attempts = RefusedAttempts(lender, lambda: self.seconds)
         self.keys = ApiKeys(tuple, self.store, attempts, health, lambda: self.seconds)
 
     async def check(self, key: str, needed: Scope = Scope.INGEST) -> Identity:

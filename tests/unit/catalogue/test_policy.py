@@ -121,6 +121,22 @@ BAD: dict[str, tuple[Metric, str]] = {
         replace(COUNTER, labels=(l.PLAN, l.PLAN)),
         "billing_test_total: a label stands twice.",
     ),
+    "a standard metric that isn't one": (
+        replace(GAUGE, name="process_threads", standard=True),
+        "process_threads: no standard metric of every process is a gauge like that.",
+    ),
+    "a standard metric of another type": (
+        replace(GAUGE, name="process_cpu_seconds_total", standard=True),
+        "process_cpu_seconds_total: no standard metric of every process is a gauge like that.",
+    ),
+    "a standard metric with a label": (
+        replace(GAUGE, name="process_open_fds", labels=(l.PLAN,), standard=True),
+        "process_open_fds: no standard metric of every process is a gauge like that.",
+    ),
+    "a standard name without the mark": (
+        replace(GAUGE, name="process_open_fds"),
+        "process_open_fds: a metric's name is billing_… in lower case with single underscores.",
+    ),
     "too many series at 0": (
         replace(COUNTER, labels=(WIDE,), zero=True),
         "billing_test_total: 801 series at 0 are too many (700); narrow it or zero=False.",

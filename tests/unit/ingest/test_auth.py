@@ -11,6 +11,7 @@ from exporter.ingest.attempts import RefusedAttempts
 from exporter.ingest.auth import ApiKeys
 from exporter.ledger.api_keys import KeyStore
 from exporter.ledger.connection import make_pool
+from exporter.ledger.lending import Lender
 from exporter.totals import Totals
 
 KEY = "an-admin-key-\u00e9\u00e8"
@@ -25,8 +26,9 @@ class Settings:
         self.keys = keys
         self.health = Totals(Catalogue(), OWN_METRICS)
         pool = make_pool(lambda: "postgresql://127.0.0.1:1/none")  # never opened
+        lender = Lender(pool, self.health)
         self.checked = ApiKeys(
-            lambda: self.keys, KeyStore(pool), RefusedAttempts(pool), self.health
+            lambda: self.keys, KeyStore(lender), RefusedAttempts(lender), self.health
         )
 
     def failures(self) -> dict[str, int]:

@@ -159,3 +159,9 @@ def test_the_refusal_tells_no_secret() -> None:
 
 def test_an_empty_body_can_be_signed() -> None:
     assert is_taken(sign(b"", OLD, NOW), body=b"")
+
+
+@pytest.mark.parametrize(("signed_by", "place"), [(NEW, 0), (OLD, 1)])
+def test_it_tells_which_of_the_secrets_signed(signed_by: str, place: int) -> None:
+    header = sign(BODY, signed_by, NOW).encode()
+    assert verify(BODY, header, (NEW, OLD), lambda: NOW) == place

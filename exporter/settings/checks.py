@@ -1,0 +1,116 @@
+"""What single settings may be: their values, whatever the others are."""
+
+import re
+from collections.abc import Callable, Mapping
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+
+from exporter.settings.encryption import read_encryption_keys
+from exporter.settings.strict_yaml import SettingsError
+
+SHORTEST_ADMIN_KEY = 16
+_CHOICES = (
+    ("BILLING_LOG_FORMAT", ("auto", "console", "json")),
+    ("BILLING_LOG_LEVEL", ("debug", "info", "warning", "error")),
+)
+_PATH = re.compile(r"(?!/-/|/api/)(/[A-Za-z0-9._~-]+)+")
+_REPLICA = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
+_PORT = re.compile(r"[0-9]{1,5}")
+
+
+def split_secret(name: str, text: str, *, several: bool) -> tuple[str, ...]:
+    """The values in a secret's text, the newest first: of `several` one a line, or separated by
+    commas. Raises SettingsError without a word of them.
+    """
+    if not several:
+        values: tuple[str, ...] = (text,) if text else ()
+        if len(text.splitlines()) > 1:
+            raise SettingsError(f"{name} holds several lines; put the value alone there.")
+    else:
+        lines = [line for line in text.splitlines() if line.strip()]
+        values = tuple(part.strip() for line in lines for part in line.split(","))
+        if not all(values):
+            raise SettingsError(f"{name} has an empty part between its commas; remove it.")
+    if values and (check := _SECRET_CHECKS.get(name)):
+        check(values)
+    return values
+
+
+def _check_admin_keys(keys: tuple[str, ...]) -> None:
+    if any(len(key) < SHORTEST_ADMIN_KEY for key in keys):
+        raise SettingsError(
+            f"BILLING_ADMIN_KEY is shorter than {SHORTEST_ADMIN_KEY} characters; "
+            "openssl rand -hex 32."
+        )
+
+
+def _check_encryption_keys(keys: tuple[str, ...]) -> None:
+    try:
+        read_encryption_keys(",".join(keys))
+    except ValueError as error:
+        raise SettingsError(str(error)) from None
+
+
+def _check_database_url(urls: tuple[str, ...]) -> None:
+    """Whether PostgreSQL's client library reads it as it was meant; its own error would quote the
+    password, or the part of it behind an `@` that should have been written as %40.
+    """
+    try:
+        good = all("@" not in str(conninfo_to_dict(url).get("host", "")) for url in urls)
+    except psycopg.ProgrammingError:
+        good = False
+    if not good:
+        raise SettingsError(
+            "DATABASE_URL isn't a connection string, as in postgresql://user@host/name. In a "
+            "password write @ as %40, / as %2F and % as %25."
+        )
+
+
+# By setting: raises SettingsError for values that can't be used, without quoting them.
+_SECRET_CHECKS: Mapping[str, Callable[[tuple[str, ...]], None]] = {
+    "BILLING_ADMIN_KEY": _check_admin_keys,
+    "BILLING_ENCRYPTION_KEY": _check_encryption_keys,
+    "DATABASE_URL": _check_database_url,
+}
+
+
+def find_misfits(values: Mapping[str, str]) -> list[str]:
+    """What is wrong with settings that are no secrets."""
+    faults = [
+        f"{name} is {values[name]!r}; use one of {', '.join(allowed)}."
+        for name, allowed in _CHOICES
+        if values[name] not in allowed
+    ]
+    if not _PATH.fullmatch(values["BILLING_TELEMETRY_PATH"]):
+        faults.append(
+            "BILLING_TELEMETRY_PATH must be a path of its own, as in /metrics: letters, digits "
+            "and '._~-' between slashes, not below /-/ or /api/."
+        )
+    if not _REPLICA.fullmatch(values["BILLING_REPLICA"]):
+        faults.append(
+            "BILLING_REPLICA must be 1 to 63 of a-z, A-Z, 0-9, '-', '_' and '.', beginning with a "
+            "letter or a digit."
+        )
+    return faults
+
+
+def read_addresses(text: str, faults: list[str]) -> tuple[tuple[str, int], ...]:
+    """Host and port of every address in BILLING_LISTEN_ADDRESS; adds to `faults`."""
+    found = []
+    for part in [part.strip() for part in text.split(",") if part.strip()] or [text]:
+        host, colon, port = part.rpartition(":")
+        if not colon or not _PORT.fullmatch(port) or int(port) > 65535:
+            faults.append(
+                f"BILLING_LISTEN_ADDRESS: {part!r} isn't HOST:PORT, as in 127.0.0.1:9568."
+            )
+        else:
+            # ":9568" means every address.
+            found.append((host.strip("[]") or "0.0.0.0", int(port)))  # noqa: S104
+    return tuple(found)
+
+
+def mode_of_key(key: str) -> str:
+    """Which of Stripe's modes a key is of: live, test, or both if it doesn't tell."""
+    kind = key.partition("_")[2].removeprefix("org_")
+    return "live" if kind.startswith("live_") else "test" if kind.startswith("test_") else "both"
