@@ -21,6 +21,9 @@ class Totals:
         self._catalogue = catalogue
         self._metrics = {metric.name: metric for metric in metrics}
         self._bounds = {name: stored_bounds(metric) for name, metric in self._metrics.items()}
+        self._stored = {
+            name: MICRO if metric.scale == "micro" else 1 for name, metric in self._metrics.items()
+        }
         self._counts: dict[str, Counts] = {}
         self.clear()
 
@@ -83,15 +86,17 @@ class Totals:
         """Add to one series of a counter."""
         self._numbers(metric.name, labels)[0] += amount
 
-    def observe(self, metric: Metric, labels: tuple[str, ...], seconds: float) -> None:
-        """Add one observation of a duration to a histogram; a clock's step back counts as 0."""
-        amount = max(0, round(seconds * MICRO))
+    def observe(self, metric: Metric, labels: tuple[str, ...], value: float) -> None:
+        """Add one observation in the exposed unit, seconds or a count, to a histogram; a clock's
+        step back counts as 0.
+        """
+        amount = max(0, round(value * self._stored[metric.name]))
         numbers = self._numbers(metric.name, labels)
         numbers[bisect_left(self._bounds[metric.name], amount)] += 1
         numbers[-1] += amount
 
     def set(self, metric: Metric, labels: tuple[str, ...], value: int) -> None:
-        """Set a gauge."""
+        """Set a gauge, or a counter that something else counts."""
         self._counts[metric.name][labels] = [value]
 
     def replace(self, metric: Metric, values: dict[tuple[str, ...], int]) -> None:

@@ -1,8 +1,8 @@
 #!/bin/sh
-# Sees to it that Prometheus, promtool and a PostgreSQL server, 15 or newer, can be run by the
-# tests. What is on the PATH or in /usr/lib/postgresql stays as it is. What is missing comes from
-# the distribution: installed as root, else unpacked into .tools/root. tests/support/tools.py looks
-# in the same places. What can't be had is an error, never a skip.
+# Sees to it that Prometheus, promtool, Pushgateway and a PostgreSQL server, 15 or newer, can be run
+# by the tests, and that libfaketime can be loaded. What is on the PATH or in /usr/lib stays as it is. What
+# is missing comes from the distribution: installed as root, else unpacked into .tools/root.
+# tests/support/tools.py looks in the same places. What can't be had is an error, never a skip.
 set -eu
 # shellcheck source=tools/apt.sh
 . "$(dirname -- "$0")/apt.sh"
@@ -19,6 +19,15 @@ postgres_major() {
     [ -x "$1/initdb" ] || { echo 0; return; }
     major=$("$1/postgres" --version 2>/dev/null | sed -n 's/.*PostgreSQL) \([0-9]*\).*/\1/p')
     echo "${major:-0}"
+}
+
+# has_faketime: the library that steps a process' clock.
+has_faketime() {
+    for library in /usr/lib/*/faketime/libfaketimeMT.so.1 \
+        "$unpacked_dir"/usr/lib/*/faketime/libfaketimeMT.so.1; do
+        [ ! -e "$library" ] || return 0
+    done
+    return 1
 }
 
 has_postgres() {
@@ -47,15 +56,19 @@ postgres_package() {
 # Newer releases keep promtool in a package of its own.
 missing_packages() {
     has_program prometheus || echo prometheus
+    has_program prometheus-pushgateway || echo prometheus-pushgateway
     if ! has_program promtool && apt_offers promtool; then echo promtool; fi
     has_postgres || postgres_package
+    has_faketime || echo libfaketime
 }
 
 # keep_stopped PACKAGES: the tests start servers of their own; a Prometheus that came just now
-# for them must not turn into a service at the next boot.
+# for them must not turn into a service at the next boot, nor a Pushgateway.
 keep_stopped() {
-    case $1 in *prometheus*) ;; *) return 0 ;; esac
-    ! command -v systemctl >/dev/null 2>&1 || systemctl disable --quiet prometheus.service || :
+    command -v systemctl >/dev/null 2>&1 || return 0
+    for package in $1; do
+        case $package in prometheus*) systemctl disable --quiet "$package.service" || : ;; esac
+    done
 }
 
 # wrap_programs: unpacked programs whose libraries were unpacked too are told where those are.
@@ -92,24 +105,26 @@ WRAPPER
 }
 
 verify() {
-    for program in prometheus promtool; do
+    for program in prometheus promtool prometheus-pushgateway; do
         has_program "$program" || fail "$program is still missing. Install it so that it is on the PATH."
     done
     has_postgres ||
         fail "PostgreSQL $oldest_postgres or newer is still missing. Install its server package."
+    has_faketime || fail "libfaketime is still missing. Install its package."
     [ -e /usr/share/zoneinfo/UTC ] ||
         fail "/usr/share/zoneinfo is missing. Install it as root: apt-get install tzdata"
 }
 
-if has_program prometheus && has_program promtool && has_postgres; then
+if has_program prometheus && has_program promtool && has_program prometheus-pushgateway &&
+    has_postgres && has_faketime; then
     exit 0
 fi
-has_apt || fail "Prometheus, promtool or PostgreSQL $oldest_postgres+ is missing, and there is no \
-apt-get to bring it. Install them so that they are on the PATH."
+has_apt || fail "Prometheus, promtool, Pushgateway, PostgreSQL $oldest_postgres+ or libfaketime is missing, \
+and there is no apt-get to bring it. Install them so that they are on the PATH."
 apt_refresh
 packages=$(missing_packages)
 # shellcheck disable=SC2086 # a list of names
 [ -z "$packages" ] || apt_get_packages $packages
 if is_root; then keep_stopped "$packages"; else wrap_programs; fi
 verify
-say "ready: Prometheus, promtool, PostgreSQL"
+say "ready: Prometheus, promtool, Pushgateway, PostgreSQL, libfaketime"

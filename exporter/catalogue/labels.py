@@ -214,7 +214,23 @@ LABEL_NAME = Label(
     collapsible=False,
 )
 MONITOR = Label(
-    "monitor", ("fold", "prune", "subscriptions", "ties"), "Which periodic job.", collapsible=False
+    "monitor",
+    ("fold", "measure", "prune", "refresh", "subscriptions", "ties"),
+    "Which periodic job.",
+    collapsible=False,
+)
+CONNECTION_STATE = Label("state", ("idle", "used"), "What the connection does.", collapsible=False)
+POOL_ERROR = Label(
+    "error",
+    ("timeout", "connect", "lost"),
+    "No connection was free in time, none could be made, or one was found broken.",
+    collapsible=False,
+)
+QUERY = Label(
+    "query",
+    ("find_key", "note_refused_attempt", "note_replay", "read_dead_letter"),
+    "What a request asked the database.",
+    collapsible=False,
 )
 DEPENDENCY = Label("source", ("postgres",), "What the exporter depends on.", collapsible=False)
 EVENT_KIND = Label(

@@ -1,41 +1,9 @@
 """Every metric that is counted from committed events."""
 
+from exporter.catalogue import bounds
 from exporter.catalogue import labels as l
 from exporter.catalogue.model import Label, Metric
 
-_DURATION_BOUNDS_SECONDS = (
-    0.005,
-    0.01,
-    0.025,
-    0.05,
-    0.1,
-    0.25,
-    0.5,
-    1.0,
-    2.5,
-    5.0,
-    10.0,
-    30.0,
-    60.0,
-    300.0,
-)
-_CREDIT_BOUNDS = (
-    1.0,
-    5.0,
-    10.0,
-    30.0,
-    60.0,
-    120.0,
-    250.0,
-    500.0,
-    1000.0,
-    2500.0,
-    5000.0,
-    10000.0,
-    50000.0,
-    100000.0,
-    1000000.0,
-)
 _WHO = (l.SOURCE, l.LIVEMODE)
 
 
@@ -64,7 +32,7 @@ def _duration(name: str, help_: str, *labels: Label) -> Metric:
         help_,
         "seconds",
         labels,
-        _DURATION_BOUNDS_SECONDS,
+        bounds.APP_DURATION_SECONDS,
         scale="micro",
     )
 
@@ -152,7 +120,7 @@ CREDIT_GRANT_SIZE = Metric(
     "How many credits were added at once.",
     "credits",
     (l.SOURCE, l.CREDIT_REASON),
-    _CREDIT_BOUNDS,
+    bounds.CREDITS,
     zero=True,
 )
 STRIPE_CREDIT_GRANTED = _count(

@@ -37,7 +37,8 @@ class Metric:
     plural, `bounds` the upper bounds of a histogram's buckets in that unit. `ledger` says
     that its series come from committed events and survive a restart; the others are of this
     process. `zero` says that every combination of its labels exists at 0 from the start, which
-    only narrow metrics may; `cap` bounds how many series it may have.
+    only narrow metrics may; `cap` bounds how many series it may have. `standard` says that
+    exporters of any kind have it under this very name, before which no namespace is put.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Metric:
     zero: bool = False
     cap: int = 2000
     layout_version: int = 1
+    standard: bool = False
     label_names: tuple[str, ...] = field(init=False)
 
     def __post_init__(self) -> None:

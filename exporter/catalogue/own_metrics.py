@@ -1,41 +1,9 @@
 """The metrics of the exporter itself: of this process, or of the ledger's state."""
 
+from exporter.catalogue import bounds as b
 from exporter.catalogue import labels as l
 from exporter.catalogue.model import Label, Metric, MetricKind
-
-_BOUNDS_SECONDS = (
-    0.001,
-    0.0025,
-    0.005,
-    0.01,
-    0.025,
-    0.05,
-    0.1,
-    0.25,
-    0.5,
-    1.0,
-    2.5,
-    5.0,
-    10.0,
-    30.0,
-    60.0,
-)
-_LAG_BOUNDS_SECONDS = (
-    1.0,
-    2.0,
-    5.0,
-    10.0,
-    30.0,
-    60.0,
-    120.0,
-    300.0,
-    600.0,
-    1800.0,
-    3600.0,
-    21600.0,
-    86400.0,
-    259200.0,
-)
+from exporter.catalogue.process_metrics import PROCESS_METRICS
 
 
 def _own(
@@ -105,6 +73,14 @@ MONITOR_FAILURES = _own(
     "runs",
     l.MONITOR,
 )
+MONITOR_DURATION = _own(
+    "monitor_duration_seconds",
+    "histogram",
+    "How long each run of a periodic job took here.",
+    "seconds",
+    l.MONITOR,
+    bounds=b.DURATION_SECONDS,
+)
 QUEUE_EVENTS = _own("queue_events", "gauge", "Events that wait to be committed.", "events")
 QUEUE_BYTES = _own("queue_bytes", "gauge", "Size of the events that wait.", "bytes")
 QUEUE_REFUSED = _own(
@@ -112,6 +88,13 @@ QUEUE_REFUSED = _own(
     "counter",
     "Requests answered 503 because nothing could be stored.",
     "requests",
+)
+QUEUE_WAIT = _own(
+    "queue_wait_seconds",
+    "histogram",
+    "How long the first to come of each group had waited for it.",
+    "seconds",
+    bounds=b.DURATION_SECONDS,
 )
 GROUPS_COMMITTED = _own("groups_committed_total", "counter", "Groups committed.", "groups")
 GROUPS_RETRIED = _own(
@@ -122,7 +105,72 @@ GROUP_DURATION = _own(
     "histogram",
     "Time from a group's begin to its commit.",
     "seconds",
-    bounds=_BOUNDS_SECONDS,
+    bounds=b.DURATION_SECONDS,
+)
+GROUP_WRITE_DURATION = _own(
+    "group_write_duration_seconds",
+    "histogram",
+    "The last part of it: writing what follows from the new events, and the commit.",
+    "seconds",
+    bounds=b.DURATION_SECONDS,
+)
+GROUP_SIZE = _own(
+    "group_size_events",
+    "histogram",
+    "How many events a group had, repeated ones included.",
+    "events",
+    bounds=b.GROUP_SIZE_EVENTS,
+)
+POOL_CONNECTIONS = _own(
+    "pool_connections",
+    "gauge",
+    "Connections to the database beside the writer's; those being made are used.",
+    "connections",
+    l.CONNECTION_STATE,
+)
+POOL_REQUESTS_WAITING = _own(
+    "pool_requests_waiting", "gauge", "Who waits for a connection of the pool.", "requests"
+)
+POOL_WAIT = _own(
+    "pool_wait_seconds_total",
+    "counter",
+    "Time waited for connections of the pool.",
+    "seconds",
+)
+POOL_ERRORS = _own(
+    "pool_errors_total", "counter", "What failed in the pool.", "errors", l.POOL_ERROR
+)
+QUERY_DURATION = _own(
+    "query_duration_seconds",
+    "histogram",
+    "How long a request held a connection of the pool, by what it asked.",
+    "seconds",
+    l.QUERY,
+    bounds=b.DURATION_SECONDS,
+)
+LEDGER_UNFOLDED_GROUPS = _own(
+    "ledger_unfolded_groups",
+    "gauge",
+    "Groups not yet folded into the totals, of all replicas; counted up to 100000.",
+    "groups",
+    zero=False,
+)
+LEDGER_SIZE = _own(
+    "ledger_size_bytes", "gauge", "Size of the database on its disk.", "bytes", zero=False
+)
+DATABASE_CLOCK_AHEAD = _own(
+    "database_clock_ahead_seconds",
+    "gauge",
+    "How far the database's clock is ahead of ours; below 0 it is behind.",
+    "seconds",
+    zero=False,
+)
+EVENT_LOOP_LAG = _own(
+    "event_loop_lag_seconds",
+    "histogram",
+    "How late the process came to what was due, looked at once a second.",
+    "seconds",
+    bounds=b.DURATION_SECONDS,
 )
 EVENTS_REPEATED = _own(
     "events_repeated_total",
@@ -151,14 +199,14 @@ WEBHOOK_HANDLING_DURATION = _own(
     "histogram",
     "From a Stripe event's arrival to its answer, its commit included.",
     "seconds",
-    bounds=_BOUNDS_SECONDS,
+    bounds=b.DURATION_SECONDS,
 )
 WEBHOOK_LAG = _own(
     "stripe_webhook_delivery_lag_seconds",
     "histogram",
     "From a Stripe event's creation to its arrival here.",
     "seconds",
-    bounds=_LAG_BOUNDS_SECONDS,
+    bounds=b.DELIVERY_LAG_SECONDS,
 )
 WEBHOOK_LAST_RECEIVED = _own(
     "stripe_webhook_last_received_timestamp_seconds",
@@ -208,6 +256,7 @@ SERIES_OVERFLOW = _own(
     "increments",
 )
 
-OWN_METRICS: tuple[Metric, ...] = tuple(
-    value for value in list(globals().values()) if isinstance(value, Metric)
+OWN_METRICS: tuple[Metric, ...] = (
+    *(value for value in list(globals().values()) if isinstance(value, Metric)),
+    *PROCESS_METRICS,
 )

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from exporter.catalogue.accounting import ACCOUNTING
 from exporter.catalogue.book import METRICS, Catalogue
 from exporter.catalogue.events import KINDS
-from exporter.catalogue.model import Metric
+from exporter.catalogue.model import Metric, MetricKind
 
 SERIES_BUDGET = 30_000
 ZERO_BUDGET = 700
@@ -18,6 +18,14 @@ _WRONG_UNITS = re.compile(
 )
 _RESERVED_SUFFIXES = ("_created", "_bucket", "_count", "_sum", "_info_info")
 _HISTOGRAM_SUFFIXES = ("_bucket", "_count", "_sum", "_created")
+_STANDARD: dict[str, MetricKind] = {
+    "process_cpu_seconds_total": "counter",
+    "process_resident_memory_bytes": "gauge",
+    "process_virtual_memory_bytes": "gauge",
+    "process_open_fds": "gauge",
+    "process_max_fds": "gauge",
+    "process_start_time_seconds": "gauge",
+}
 _RESERVED_LABELS = frozenset({"le", "quantile", "job", "instance", "alertname"})
 _FORBIDDEN_LABELS = frozenset({"customer", "customer_id", "organization_id", "email", "account"})
 
@@ -38,7 +46,10 @@ def worst_case(catalogue: Catalogue) -> int:
 
 def _check_metric(metric: Metric, book: Catalogue) -> Iterator[str]:
     name = metric.name
-    if not _NAME.fullmatch(name):
+    if metric.standard:
+        if _STANDARD.get(name) != metric.kind or metric.labels:
+            yield f"{name}: no standard metric of every process is a {metric.kind} like that."
+    elif not _NAME.fullmatch(name):
         yield f"{name}: a metric's name is billing_… in lower case with single underscores."
     if metric.kind == "counter" and not name.endswith("_total"):
         yield f"{name}: a counter's name ends in _total."

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
@@ -82,13 +83,12 @@ class Supervisor:
                     monitor=monitor.name,
                     error=str(error).strip() or type(error).__name__,
                 )
-                if not monitor.everywhere:
-                    self._health.count(own.MONITOR_FAILURES, (monitor.name,))
+                self._health.count(own.MONITOR_FAILURES, (monitor.name,))
             await asyncio.sleep(monitor.interval_seconds)
 
     async def _pass(self, monitor: Monitor, connection: Connection) -> None:
         if monitor.everywhere:
-            await monitor.run(connection)
+            await self._run(monitor, connection)
             return
         parameters = {
             "monitor": monitor.name,
@@ -98,5 +98,13 @@ class Supervisor:
         cursor = await connection.execute(UPKEEP["take_monitor"], parameters)
         if await cursor.fetchone() is None:
             return
-        await monitor.run(connection)
+        await self._run(monitor, connection)
         await connection.execute(UPKEEP["mark_monitor_success"], parameters)
+
+    async def _run(self, monitor: Monitor, connection: Connection) -> None:
+        begun = time.perf_counter()
+        try:
+            await monitor.run(connection)
+        finally:
+            taken_seconds = time.perf_counter() - begun
+            self._health.observe(own.MONITOR_DURATION, (monitor.name,), taken_seconds)

@@ -1,5 +1,6 @@
-"""The ledger's own upkeep: folding, deleting what is too old, counting subscriptions."""
+"""The ledger's own upkeep: folding, deleting what is too old, counting what is there."""
 
+import time
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,6 +17,7 @@ FOLD_ROWS = 500
 FOLD_BATCHES = 40
 PRUNE_ROWS = 5_000
 STRIPE_BODY_DAYS = 90
+_STORED_GAUGES = (own.SUBSCRIPTIONS, own.LEDGER_SIZE, own.LEDGER_UNFOLDED_GROUPS)
 
 
 async def fold(connection: Connection) -> None:
@@ -68,23 +70,34 @@ class CountSubscriptions:
             self._changes = changes
 
 
+async def measure(connection: Connection) -> None:
+    """Write how large the ledger is, and how much of it waits to be folded."""
+    metrics = {
+        "size_metric": own.LEDGER_SIZE.name,
+        "unfolded_metric": own.LEDGER_UNFOLDED_GROUPS.name,
+    }
+    await connection.execute(UPKEEP["write_measures"], metrics)
+
+
 @dataclass(frozen=True)
 class Refresh:
     """Copies the gauges of the ledger's state into this process' memory, from which they are
-    exposed.
+    exposed, and compares the database's clock with ours.
     """
 
     health: Totals
 
     async def __call__(self, connection: Connection) -> None:
         """One pass."""
-        cursor = await connection.execute(UPKEEP["read_gauges"], {"metric": own.SUBSCRIPTIONS.name})
-        subscriptions: Counter[tuple[str, ...]] = Counter()
-        for labels, value in await cursor.fetchall():
-            closed = self.health.close(own.SUBSCRIPTIONS, labels)
-            if closed is not None:
-                subscriptions[closed] += value
-        self.health.replace(own.SUBSCRIPTIONS, dict(subscriptions))
+        cursor = await connection.execute(UPKEEP["read_gauges"])
+        stored = await cursor.fetchall()
+        for metric in _STORED_GAUGES:
+            values: Counter[tuple[str, ...]] = Counter()
+            for name, labels, value in stored:
+                closed = self.health.close(metric, labels) if name == metric.name else None
+                if closed is not None:
+                    values[closed] += value
+            self.health.replace(metric, dict(values))
         cursor = await connection.execute(UPKEEP["read_monitors"])
         for monitor, seconds in await cursor.fetchall():
             if monitor in MONITOR.values:
@@ -92,6 +105,16 @@ class Refresh:
         cursor = await connection.execute(UPKEEP["count_dead_letters"])
         row = await cursor.fetchone()
         self.health.set(own.DEAD_LETTERS, (), int(row[0]) if row else 0)
+        await self._compare_clocks(connection)
+
+    async def _compare_clocks(self, connection: Connection) -> None:
+        """Ours is taken in the middle of the question's way there and back."""
+        asked_seconds = time.time()
+        cursor = await connection.execute(UPKEEP["read_clock"])
+        row = await cursor.fetchone()
+        assert row is not None
+        ahead_seconds = row[0] - (asked_seconds + time.time()) / 2
+        self.health.set(own.DATABASE_CLOCK_AHEAD, (), round(ahead_seconds * MICRO))
 
 
 def make_monitors(id_retention_days: int, health: Totals) -> tuple[Monitor, ...]:
@@ -100,5 +123,6 @@ def make_monitors(id_retention_days: int, health: Totals) -> tuple[Monitor, ...]
         Monitor("fold", 2.0, fold),
         Monitor("prune", 600.0, Prune(id_retention_days)),
         Monitor("subscriptions", 2.0, CountSubscriptions()),
+        Monitor("measure", 5.0, measure),
         Monitor("refresh", 1.0, Refresh(health), everywhere=True),
     )

@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar, cast
 from urllib.parse import unquote_to_bytes
 
+import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from exporter.errors import HeadersTooLarge, MalformedBody, MalformedRequest, Problem, Timeout
+from exporter.errors import HeadersTooLarge, MalformedRequest, Problem, Timeout
 from exporter.web.exchange import Budget, Exchange, Intake, encode_refusal
 
 HEADERS_WITHIN_SECONDS = 10.0
@@ -16,6 +17,7 @@ REQUEST_WITHIN_SECONDS = 20.0
 MAX_HEADER_BYTES = 64 * 1024
 MAX_HELD_BYTES = 128 * 1024 * 1024
 _SWEEP_SECONDS = 1.0
+_UPGRADING = (b"upgrade", b"http2-settings")
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
@@ -39,11 +41,16 @@ class IngestProtocol(HttpToolsProtocol):
         self._in_headers = False
         self._begins_here = False
         self._header_bytes = 0
+        # Nothing that comes after a request that can't be read is one.
+        self._deaf = False
 
     def data_received(self, data: bytes) -> None:
         """Parse what came, unless the headers are without end."""
         self._begins_here = False
-        super().data_received(data)
+        if self._deaf:
+            return
+        self._unset_keepalive_if_required()
+        self._parse(data)
         # Only what holds nothing but headers counts: a body may stand behind their end, or before
         # their beginning.
         if self._in_headers and not self._begins_here and not self.transport.is_closing():
@@ -55,6 +62,41 @@ class IngestProtocol(HttpToolsProtocol):
                     )
                 )
 
+    def _parse(self, data: bytes) -> None:
+        """Feed the parser, also behind requests that ask for another protocol: it stops there, so
+        they are read again as if they had not asked, which RFC 9110 (7.8) leaves to a server.
+        """
+        rest = memoryview(data)
+        while True:
+            try:
+                self.parser.feed_data(rest)
+            except httptools.HttpParserUpgrade as stopped:
+                rest = rest[stopped.args[0] :]
+                head = self._head_without_upgrade()
+                self.parser = httptools.HttpRequestParser(self)
+                self.parser.feed_data(head)
+            except httptools.HttpParserError:
+                self._hang_up(
+                    MalformedRequest("What came is not a request of HTTP/1.1.", "Send one.")
+                )
+                return
+            else:
+                return
+
+    def _head_without_upgrade(self) -> bytes:
+        lines = [b"%b %b HTTP/1.1\r\n" % (self.parser.get_method(), self.url)]
+        for name, value in self.headers:
+            if name == b"connection":
+                tokens = [token.strip() for token in value.split(b",")]
+                kept = b", ".join(t for t in tokens if t.lower() not in _UPGRADING)
+                lines.append(b"connection: %b\r\n" % kept)
+            elif name not in _UPGRADING:
+                lines.append(b"%b: %b\r\n" % (name, value))
+        return b"%b\r\n" % b"".join(lines)
+
+    def _asks_for_upgrade(self) -> bool:
+        return self.parser.should_upgrade() and any(name == b"upgrade" for name, _ in self.headers)
+
     def on_message_begin(self) -> None:
         """Start the clock of a request."""
         super().on_message_begin()
@@ -65,6 +107,8 @@ class IngestProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Choose the way: an exchange of ours, or uvicorn's."""
         self._in_headers = False
+        if self._asks_for_upgrade():
+            return
         intake = self._intake()
         if intake is None:
             super().on_headers_complete()
@@ -77,12 +121,6 @@ class IngestProtocol(HttpToolsProtocol):
             keep_alive=self.parser.should_keep_alive(),
             on_complete=self._answer_at_turn,
         )
-        if self.parser.should_upgrade():
-            # The parser reads nothing of what follows.
-            exchange.keep_alive = False
-            exchange.refusal = MalformedBody(
-                "A body behind an Upgrade header isn't read.", "Send HTTP/1.1 without Upgrade."
-            )
         idle = _is_idle(self.cycle)
         self.cycle = cast(RequestResponseCycle, exchange)
         if idle:
@@ -103,16 +141,14 @@ class IngestProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """The request is whole."""
+        if self._asks_for_upgrade():
+            return
         self._begun_seconds = 0.0
         exchange = _ours(self.cycle)
         if exchange is None:
             super().on_message_complete()
         elif not exchange.complete:
             exchange.close()
-
-    def send_400_response(self, msg: str) -> None:
-        """Answer what isn't HTTP."""
-        self._hang_up(MalformedRequest(msg, "Send HTTP/1.1."))
 
     def expire(self, now_seconds: float) -> None:
         """End the request in hand if it took too long to come."""
@@ -170,10 +206,14 @@ class IngestProtocol(HttpToolsProtocol):
         self.on_response_complete()
 
     def _hang_up(self, problem: Problem) -> None:
-        """Answer unless an answer has begun, and close."""
-        cycle = cast(object, self.cycle)
-        begun = isinstance(cycle, RequestResponseCycle) and cycle.response_started
-        if not begun or self.cycle.response_complete:
+        """Answer and close; where whole requests still wait for their answers, these are the
+        last.
+        """
+        self._deaf = True
+        if not _is_idle(self.cycle) and _is_whole(self.cycle):
+            self.cycle.keep_alive = False
+            return
+        if _is_idle(self.cycle) or not _has_begun(self.cycle):
             self.transport.write(
                 encode_refusal(problem, self._path(), self.server_state.default_headers)
             )
@@ -182,6 +222,14 @@ class IngestProtocol(HttpToolsProtocol):
 
 def _is_idle(cycle: RequestResponseCycle | None) -> bool:
     return cycle is None or cycle.response_complete
+
+
+def _is_whole(cycle: RequestResponseCycle | Exchange) -> bool:
+    return cycle.complete if isinstance(cycle, Exchange) else not cycle.more_body
+
+
+def _has_begun(cycle: RequestResponseCycle | Exchange) -> bool:
+    return not isinstance(cycle, Exchange) and cycle.response_started
 
 
 def _ours(cycle: object) -> Exchange | None:

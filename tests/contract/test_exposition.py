@@ -20,6 +20,7 @@ from exporter.catalogue.labels import CURRENCY
 from exporter.catalogue.metrics import EVENT_METRICS
 from exporter.catalogue.model import Increment, Metric, Series
 from exporter.catalogue.own_metrics import BUILD_INFO_LABELS, OWN_METRICS
+from exporter.catalogue.process_metrics import PROCESS_METRICS
 from exporter.exposition import OPENMETRICS, TEXT, Exposition
 from exporter.ledger.embedded import EmbeddedServer
 from exporter.totals import Totals
@@ -190,9 +191,12 @@ def test_with_a_namespace_every_name_begins_with_it(tmp_path: Path, database_url
     with running_exporter(folder, database_url) as exporter:
         text = exporter.session.get(f"{exporter.url}/metrics", timeout=10).text
         names = {line.split()[2] for line in text.splitlines() if line.startswith("# TYPE ")}
-        assert names == {f"rsolv_{metric.name}" for metric in METRICS}
-        samples = [line for line in text.splitlines() if not line.startswith("#")]
-        assert not [line for line in samples if not line.startswith("rsolv_billing_")]
+        standard = {metric.name for metric in PROCESS_METRICS}
+        assert names == standard | {
+            f"rsolv_{metric.name}" for metric in METRICS if metric.name not in standard
+        }
+        samples = {line.split()[0] for line in text.splitlines() if not line.startswith("#")}
+        assert {name for name in samples if not name.startswith("rsolv_billing_")} == standard
         for name in SEED_NAMES:
             assert re.search(rf"^# TYPE {name} counter$", text, re.MULTILINE)
         event = next(kind.example for kind in APP_KINDS if kind.name == "payment_processed")

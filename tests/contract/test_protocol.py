@@ -84,6 +84,41 @@ def test_a_client_that_asks_first_is_told_to_go_on(port: int) -> None:
         assert connection.recv(1000).startswith(b"HTTP/1.1 200 OK\r\n")
 
 
+UPGRADE = ("Connection: keep-alive, Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AA")
+
+
+def test_who_asks_for_another_protocol_is_served_in_this_one(port: int) -> None:
+    page = b"GET /open HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+    last = post(b"ab", "Connection: Upgrade, close", "Upgrade: h2c")
+    answers = converse(port, post(b"abc", *UPGRADE) + page + last)
+    assert [status for status, _ in answers] == [200] * 3
+    assert json.loads(answers[0][1])["bytes"] == 3
+    assert answers[1][1] == b"open"
+    assert json.loads(answers[2][1])["bytes"] == 2
+
+
+def test_a_body_that_comes_after_its_request_for_an_upgrade_is_read(port: int) -> None:
+    head, _, body = post(b"abc" * 100, *UPGRADE).partition(b"\r\n\r\n")
+    pieces = [head[:40], head[40:] + b"\r", b"\n\r\n" + body[:10], body[10:]]
+    ((status, answer), _) = converse(port, *pieces, post(b"", "Connection: close"))
+    assert (status, json.loads(answer)["bytes"]) == (200, 300)
+
+
+def test_thousands_of_requests_for_an_upgrade_come_at_once(port: int) -> None:
+    answers = converse(port, post(b"", *UPGRADE) * 2000 + post(b"", "Connection: close"))
+    assert [status for status, _ in answers] == [200] * 2001
+
+
+def test_a_tunnel_is_not_dug(port: int) -> None:
+    ((status, _),) = converse(port, b"CONNECT a:1 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+    assert status in (400, 404, 405)
+
+
+def test_what_came_whole_before_garbage_is_answered(port: int) -> None:
+    ((status, body),) = converse(port, post(b"abc") + b"\x00garbage\r\n\r\n")
+    assert (status, json.loads(body)["bytes"]) == (200, 3)
+
+
 def test_an_old_client_is_answered_and_let_go(port: int) -> None:
     old = post(b"abc").replace(b"HTTP/1.1", b"HTTP/1.0")
     ((status, _),) = converse(port, old)

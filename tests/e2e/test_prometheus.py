@@ -14,15 +14,18 @@ import pytest
 
 from exporter.ledger.ports import find_free_port
 from tests.support.exporter import ExporterProcess
-from tests.support.outage import Database, Sender
+from tests.support.load import Client, Model
+from tests.support.outage import Database
 from tests.support.postgres import reachable_folder
 from tests.support.prometheus import PrometheusServer, Samples
+from tests.support.sendings import single
 from tests.support.stripe_cases import fixture
 from tests.support.telemetry import usage
 from tests.support.tools import find_tool
 from tests.support.waiting import wait_until
 
 RECOVERY_SECONDS = 5.0
+PACE_SECONDS = 0.05
 SCRAPES = 4
 COUNTER = (
     'billing_payment_processed_total{source="app",livemode="true",status="succeeded",'
@@ -48,9 +51,13 @@ class Scene:
         self.exporter.wait_ready()
         self._begun_seconds = time.time()
         self.wait_scrapes(1)
-        self.sender = Sender(f"http://{prometheus.target}")
-        running.callback(self.sender.stop)
-        self.sender.start()
+        self.url = f"http://{prometheus.target}"
+        self.model = Model()
+        self.client = Client(
+            "client", single, lambda: [self.url], self.model, "", pace_seconds=PACE_SECONDS
+        )
+        running.callback(self.client.stop)
+        self.client.start()
         self.wait_acknowledged()
 
     def start_exporter(self) -> None:
@@ -64,8 +71,8 @@ class Scene:
         return [(at, value) for at, value in found if at >= self._begun_seconds]
 
     def wait_acknowledged(self, more: int = 10) -> None:
-        enough = self.sender.acknowledged + more
-        wait_until(lambda: self.sender.acknowledged >= enough, 30, "events are acknowledged")
+        enough = len(self.model.acknowledged) + more
+        wait_until(lambda: len(self.model.acknowledged) >= enough, 30, "events are acknowledged")
 
     def wait_scrapes(self, number: int = SCRAPES) -> None:
         """Wait for so many more scrapes, whether they succeed or not."""
@@ -78,19 +85,14 @@ class Scene:
 
     def wait_answers(self, since_seconds: float, number: int = 10) -> None:
         """Wait for so many answers to what was sent since."""
-        since = functools.partial(self.sender.between, since_seconds, math.inf)
+        since = functools.partial(self.model.between, since_seconds, math.inf)
         wait_until(lambda: len(since()) >= number, 30, "requests are answered")
 
     def wait_recovered(self, back_seconds: float) -> float:
         """Wait for an answer 2xx to what was sent after the database came back; how long it
         took from then.
         """
-
-        def first() -> float | None:
-            good = (a.answered_seconds for a in self.sender.answers[::-1] if a.status == 200)
-            latest = next(good, 0.0)
-            return latest - back_seconds if latest > back_seconds else None
-
+        first = functools.partial(self.model.acknowledged_after, back_seconds, self.url)
         return wait_until(first, 30, "events are taken again") or 0.0
 
     def counted(self) -> int:
@@ -105,11 +107,11 @@ class Scene:
 
     def finish(self) -> int:
         """Send the rest, and wait until Prometheus has seen the end; returns what was sent."""
-        self.sender.stop()
-        self.sender.send_the_rest()
-        assert self.sender.open_events == []
+        self.client.stop()
+        assert self.model.send_the_rest([self.url])
+        assert self.model.acknowledged == self.model.sent.keys()
         self.wait_scrapes(2)
-        return self.sender.acknowledged
+        return len(self.model.acknowledged)
 
 
 @pytest.fixture(scope="module")
@@ -168,7 +170,7 @@ def test_an_outage_of_the_database_is_answered_503_and_scraped_all_the_while(
     assert scene.wait_recovered(back) <= RECOVERY_SECONDS
     total = scene.finish()
 
-    during = scene.sender.between(gone, returning)
+    during = scene.model.between(gone, returning)
     assert {(answer.status, answer.retry_after is not None) for answer in during} == {(503, True)}
     up = scene.samples("up")
     assert {value for _, value in up} == {1.0}
@@ -196,7 +198,7 @@ def test_a_restart_during_an_outage_leaves_the_increase_equal_to_the_ledger(scen
     scene.wait_acknowledged()
     total = scene.finish()
 
-    statuses = {answer.status for answer in scene.sender.between(gone, returning)}
+    statuses = {answer.status for answer in scene.model.between(gone, returning)}
     assert statuses <= {0, 503}
     assert_increase_is(scene, total)
 
@@ -210,7 +212,7 @@ def test_a_database_that_says_nothing_more_is_an_outage_too(scene: Scene) -> Non
     assert scene.wait_recovered(back) <= RECOVERY_SECONDS
     total = scene.finish()
 
-    during = scene.sender.between(gone, returning)
+    during = scene.model.between(gone, returning)
     assert {(answer.status, answer.retry_after is not None) for answer in during} == {(503, True)}
     assert {value for _, value in scene.samples("up")} == {1.0}
     assert_increase_is(scene, total)

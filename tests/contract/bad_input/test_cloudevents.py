@@ -13,11 +13,11 @@ from tests.support.refusals import (
     assert_takes_events,
     nothing_counted,
 )
+from tests.support.stripe_cases import ABSENT
 from tests.support.telemetry import now_text
 
 STRUCTURED = "application/cloudevents+json"
 BATCHED = "application/cloudevents-batch+json"
-ABSENT = object()
 
 
 def cloudevent(**changes: Any) -> dict[str, Any]:

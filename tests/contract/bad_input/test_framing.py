@@ -114,7 +114,7 @@ SERVED = {
     "HTTP/1.0": lambda: event_request(START.replace("HTTP/1.1", "HTTP/1.0")),
     "a connection that is to close": lambda: event_request(f"{START}Connection: close\r\n"),
     "a promise to wait": lambda: event_request(f"{START}Expect: 100-continue\r\n"),
-    "an upgrade that isn't taken": lambda: event_request(
+    "an upgrade that nobody takes": lambda: event_request(
         f"{START}Upgrade: h2c\r\nConnection: Upgrade\r\n"
     ),
     "a few hundred headers": lambda: event_request(START + MANY_HEADERS[:5_000]),

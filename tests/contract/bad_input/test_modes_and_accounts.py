@@ -42,7 +42,13 @@ def invoice(account: str | None, livemode: bool, event_id: str | None = None) ->
 def rises(exporter: ExporterProcess, before: dict[Any, float]) -> dict[Any, float]:
     """The counters of events that rose, and by how much; not those of the exporter's own work."""
     after = exporter.scrape().counters()
-    own = ("billing_group", "billing_stripe_webhook_handling", "billing_stripe_webhook_delivery")
+    own = (
+        "billing_group",
+        "billing_queue_wait",
+        "billing_stripe_webhook_handling",
+        "billing_stripe_webhook_delivery",
+        "billing_stripe_webhook_signatures",
+    )
     return {
         key: rise
         for key, value in after.items()

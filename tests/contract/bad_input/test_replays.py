@@ -40,7 +40,7 @@ def risen(target: ExporterProcess, before: dict[Key, float]) -> dict[str, float]
     """By how much the counters of billing rose, summed by name; not those of the groups."""
     rises: dict[str, float] = defaultdict(float)
     for (name, labels), value in target.scrape().counters().items():
-        if not name.startswith("billing_group"):
+        if not name.startswith(("billing_group", "billing_queue_wait")):
             rises[name] += value - before.get((name, labels), 0)
     return {name: rise for name, rise in rises.items() if rise}
 

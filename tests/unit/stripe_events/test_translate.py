@@ -1,7 +1,6 @@
 """The one door."""
 
 import msgspec
-
 import pytest
 
 from exporter.catalogue.accounting import ACCOUNTING

@@ -1,0 +1,1 @@
+"""Fuzzing: a coverage-guided fuzzer on what reads input, and one of requests to a real exporter."""
