@@ -1,7 +1,7 @@
 # The developer's commands. `run` and `test` set up what they need themselves.
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help run test setup check format generate docs
+.PHONY: help run test setup check format generate docs bench chaos fuzz
 
 BIN := .venv/bin
 
@@ -36,7 +36,19 @@ generate: .venv/.dev ## write every generated file
 docs: .venv/.dev ## write the generated tables in docs/
 	$(BIN)/python -m bundle docs
 
-# Two depths of the same environment: what the exporter needs, and what its developers need too.
+bench: .venv/.bench ## the performance table, with peers; ONLY=webhooks runs one part
+	@tools/install.sh
+	@$(BIN)/python -m bench
+
+chaos: setup ## seeded faults under load; SEEDS=200 of them, SEED=17 or SCENARIO=away alone
+	@$(BIN)/python -m chaos $(if $(SEED),--seed $(SEED),$(if $(SCENARIO),--scenario $(SCENARIO),\
+		--seeds $(or $(SEEDS),200) --jobs $(or $(JOBS),2) --report))
+
+fuzz: .venv/.fuzz ## fuzz decoding and routes; MINUTES=20 in total
+	@$(BIN)/python -m fuzz --minutes $(or $(MINUTES),20)
+
+# Depths of the same environment: what the exporter needs, what its developers need too, and the
+# peers that it is measured beside.
 .venv/.runtime: pyproject.toml constraints.txt tools/venv.sh
 	@tools/venv.sh
 	@echo 'setup: installing the exporter into .venv' >&2
@@ -48,3 +60,14 @@ docs: .venv/.dev ## write the generated tables in docs/
 	@echo 'setup: installing the exporter and its development tools into .venv' >&2
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]' >&2
 	@touch .venv/.runtime $@
+
+.venv/.bench: .venv/.dev
+	@echo 'setup: installing the peers of the bench into .venv' >&2
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,bench]' >&2
+	@touch $@
+
+.venv/.fuzz: .venv/.dev
+	@echo 'setup: installing the fuzzer into .venv' >&2
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary atheris -c constraints.txt -e '.[dev,fuzz]' >&2 || \
+		{ echo 'make fuzz needs atheris, which is there for CPython 3.11 to 3.14 on Linux x86-64' >&2; exit 1; }
+	@touch $@

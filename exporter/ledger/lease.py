@@ -10,6 +10,7 @@ from typing import Any
 
 import psycopg
 import structlog
+from psycopg.errors import LockNotAvailable
 
 from exporter.catalogue.book import Catalogue
 from exporter.errors import LeaseHeld
@@ -22,6 +23,10 @@ from exporter.totals import Totals
 
 LEASE_SECONDS = 6.0
 RENEW_SECONDS = LEASE_SECONDS / 3
+# Less than the time within which a start has to answer.
+LOCK_WAIT_SECONDS = 3.0
+# No group takes as long: PostgreSQL ends one that waits for a lock, or does nothing, before.
+FROZEN_SECONDS = 10.0
 _log = structlog.get_logger(component="ledger")
 
 
@@ -63,9 +68,15 @@ class Lease:
         """The group_no and the epoch that come with the name."""
         seen, since_seconds, dead = None, 0.0, None
         while True:
-            taken = await _row(
-                connection, "take_lease", {**self._parameters, "dead_expires_at": dead}
-            )
+            try:
+                async with connection.transaction():
+                    await _row(connection, "limit_lock_wait", {"seconds": LOCK_WAIT_SECONDS})
+                    taken = await _row(
+                        connection, "take_lease", {**self._parameters, "dead_expires_at": dead}
+                    )
+            except LockNotAvailable:
+                taken = None
+                await self._end_frozen(connection)
             if taken:
                 return taken
             self.awaited = True
@@ -85,6 +96,14 @@ class Lease:
                 elif time.monotonic() - since_seconds > LEASE_SECONDS:
                     dead = expires_at
             await asyncio.sleep(RENEW_SECONDS / 8)
+
+    async def _end_frozen(self, connection: Connection) -> None:
+        """A process that was stopped in the middle of a group holds the row, and none of the
+        server's limits ends a transaction that waits for the rest of what its client sends.
+        """
+        cursor = await connection.execute(LEASE["end_frozen"], {"seconds": FROZEN_SECONDS})
+        for pid, _ in await cursor.fetchall():
+            _log.warning("ended a frozen transaction that held the lease", backend_pid=pid)
 
     async def load(self, connection: Connection, totals: Totals, catalogue: Catalogue) -> None:
         """Fill `totals` with what the ledger holds for this replica and fits the catalogue."""

@@ -14,6 +14,17 @@ WHERE l.holder = excluded.holder OR l.expires_at < clock_timestamp()
     OR l.expires_at = %(dead_expires_at)s
 RETURNING group_no, epoch;
 
+-- name: limit_lock_wait
+SELECT set_config('lock_timeout', (%(seconds)s * 1000)::integer::text, true);
+
+-- name: end_frozen
+SELECT a.pid, pg_terminate_backend(a.pid)
+FROM pg_stat_activity AS a
+JOIN pg_locks AS l ON l.pid = a.pid
+WHERE l.relation = 'ledger.leases'::regclass AND l.mode = 'RowExclusiveLock' AND l.granted
+    AND a.pid <> pg_backend_pid() AND a.usename = current_user AND a.wait_event = 'ClientRead'
+    AND a.xact_start < clock_timestamp() - %(seconds)s * interval '1 s';
+
 -- name: read_lease
 SELECT holder, held_by, expires_at, group_no, epoch FROM ledger.leases WHERE replica = %(replica)s;
 

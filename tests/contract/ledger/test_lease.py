@@ -7,10 +7,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from exporter.errors import LeaseHeld, LedgerUnavailable, Superseded
 from exporter.ledger import lease
+from exporter.ledger.connection import connect
 from exporter.ledger.entry import Outcome
 from tests.support.exporter import running_exporter
 from tests.support.waiting import wait_until
@@ -110,6 +112,29 @@ async def test_whoever_asks_while_a_name_is_still_leased_is_told_that(
     assert not after.lease.awaited
     assert await after.submit(entry("a")) == [Outcome.NEW]
     await after.stop()
+
+
+async def test_a_process_frozen_in_the_middle_of_a_group_does_not_keep_its_name(
+    any_database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lease, "LOCK_WAIT_SECONDS", 0.2)
+    monkeypatch.setattr(lease, "FROZEN_SECONDS", 1.0)
+    async with running(any_database_url, tmp_path) as main:
+        await main.submit(entry("a"))
+
+    async def follow_a_frozen_one() -> None:
+        async with await connect(any_database_url) as frozen, frozen.pipeline():
+            await frozen.execute(b"BEGIN")
+            raising = b"UPDATE ledger.leases SET group_no = group_no + 1 RETURNING group_no"
+            cursor = await frozen.execute(raising)
+            # Its answer is asked for without the pipeline's end, as if the client stopped there.
+            assert await cursor.fetchone() == (2,)
+            async with running(any_database_url, tmp_path) as again:
+                await again.submit(entry("b"))
+                assert usage_of(again.memory()) == usage_of(ledger(any_database_url)) == 2
+
+    with pytest.raises(psycopg.OperationalError):
+        await follow_a_frozen_one()
 
 
 async def supersede(main: Replica, conninfo: str, folder: Path) -> None:

@@ -1,0 +1,1 @@
+"""Seeded faults under load, with a model in memory that the end must equal."""

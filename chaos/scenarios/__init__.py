@@ -1,0 +1,1 @@
+"""Faults that take long, or need the machine for themselves: each is run once."""
