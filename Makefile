@@ -12,7 +12,7 @@ run: .venv/.runtime ## start the exporter on 127.0.0.1:9568 with its own Postgre
 	@exec $(BIN)/billing-exporter serve
 
 test: setup check ## set up what is missing, check, and run every test
-	$(BIN)/python -m pytest -q --durations=15
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile --durations=15
 
 setup: .venv/.dev ## make .venv; get Prometheus and PostgreSQL (apt-get as root, else into .tools)
 	@tools/install.sh

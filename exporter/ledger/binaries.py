@@ -4,7 +4,7 @@ import importlib.util
 import os
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,11 +72,19 @@ def choose_binaries(
 def read_binaries(folder: Path, *, bundled: bool = False) -> Binaries | None:
     """What the folder holds, by asking it; None if a program is missing or doesn't run here."""
     folder = folder.resolve()
-    if not all(os.access(folder / program, os.X_OK) for program in PROGRAMS):
+    version = read_version(folder, PROGRAMS)
+    return Binaries(folder, version, bundled) if version else None
+
+
+def read_version(folder: Path, programs: Sequence[str]) -> str | None:
+    """What version the programs in the folder are, as the last of them says; None if one is
+    missing or doesn't run here.
+    """
+    if not all(os.access(folder / program, os.X_OK) for program in programs):
         return None
     try:
         answer = subprocess.run(  # noqa: S603 - the folder is the operator's choice
-            [folder / "postgres", "--version"],
+            [folder / programs[-1], "--version"],
             env=ENVIRONMENT,
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -87,7 +95,7 @@ def read_binaries(folder: Path, *, bundled: bool = False) -> Binaries | None:
     except (OSError, subprocess.SubprocessError):
         return None
     version = re.search(r"\(PostgreSQL\) (\d+(?:\.\d+)?)", answer)
-    return Binaries(folder, version[1], bundled) if version else None
+    return version[1] if version else None
 
 
 def _candidates(wanted: Path | None, system_folder: Path) -> Iterator[Binaries]:

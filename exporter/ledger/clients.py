@@ -2,8 +2,6 @@
 
 import importlib.util
 import os
-import re
-import subprocess
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +10,7 @@ from typing import Any
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from exporter.errors import BackupError
-from exporter.ledger.binaries import ENVIRONMENT, PACKAGE, SYSTEM_FOLDER
+from exporter.ledger.binaries import ENVIRONMENT, PACKAGE, SYSTEM_FOLDER, read_version
 
 PROGRAMS = ("pg_dump", "pg_restore", "psql")
 
@@ -100,22 +98,8 @@ def _candidates(major: int, wanted: Path | None, search_path: Iterable[str]) -> 
 
 
 def _major_of(folder: Path) -> int | None:
-    if not all(os.access(folder / program, os.X_OK) for program in PROGRAMS):
-        return None
-    try:
-        answer = subprocess.run(  # noqa: S603 - the folder is the operator's choice
-            [folder / "pg_dump", "--version"],
-            env=ENVIRONMENT,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=10,
-            check=True,
-        ).stdout
-    except (OSError, subprocess.SubprocessError):
-        return None
-    version = re.search(r"\(PostgreSQL\) (\d+)", answer)
-    return int(version[1]) if version else None
+    version = read_version(folder, PROGRAMS)
+    return int(version.partition(".")[0]) if version else None
 
 
 def _parameters(conninfo: str) -> list[tuple[str, Any]]:

@@ -10,9 +10,9 @@ from tests.support.exporter import ExporterProcess, running_exporter
 from tests.support.postgres import reachable_folder
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def served() -> Iterator[ExporterProcess]:
-    """It runs for all tests of the folder."""
+    """It runs for all tests of a file, which find nothing of others in it."""
     with reachable_folder() as folder, running_exporter(folder / "data", None) as process:
         yield process
         process.stop()
