@@ -40,6 +40,7 @@ class Group:
     _entries: dict[Key, Entry] = field(default_factory=dict)
     _new: set[Key] = field(default_factory=set)
     _known_digests: dict[Key, int] = field(default_factory=dict)
+    _sealed: dict[Key, bytes] = field(default_factory=dict)
 
     async def commit(
         self,
@@ -64,7 +65,7 @@ class Group:
             for entry in submission.entries:
                 self._entries.setdefault(entry.key, entry)
         lease = {"replica": replica, "holder": holder, "lease_seconds": lease_seconds}
-        await self._claim_ids(connection, lease)
+        await self._claim_ids(connection, lease, sealer)
         fresh = [entry for key, entry in self._entries.items() if key in self._new]
         found = [increment for entry in fresh for increment in entry.increments]
         found += await self._claim_once_keys(connection, fresh, known_keys)
@@ -103,24 +104,32 @@ class Group:
         first = self._known_digests.get(entry.key, self._entries[entry.key].digest)
         return Outcome.DUPLICATE if entry.digest == first else Outcome.CONFLICT
 
-    async def _claim_ids(self, connection: Connection, lease: dict[str, object]) -> None:
+    async def _claim_ids(
+        self, connection: Connection, lease: dict[str, object], sealer: Sealer
+    ) -> None:
         """Begin, raise the lease's group_no, and find out which ids are new."""
         keys = sorted(self._entries)
         columns = (
             *_key_columns(keys),
             bigints([self._entries[key].digest for key in keys]),
         )
-        async with connection.pipeline() as pipeline:
+        async with connection.pipeline():
             await connection.execute(b"BEGIN")
             await connection.execute(GROUP["set_limits"])
             raised = await connection.execute(GROUP["raise_group"], lease)
             claimed = await connection.execute(GROUP["claim_ids"], columns) if keys else None
-            await pipeline.sync()
-            row = await raised.fetchone()
-            self._new = set(await claimed.fetchall()) if claimed else set()
+            # Meanwhile, as hardly any id is known already.
+            self._seal_bodies(sealer)
+        row = await raised.fetchone()
+        self._new = set(await claimed.fetchall()) if claimed else set()
         if row is None:
             raise LeaseLost
         self.group_no, self.epoch = row
+
+    def _seal_bodies(self, sealer: Sealer) -> None:
+        for key, entry in self._entries.items():
+            if key[0] != "app" and key not in self._sealed:
+                self._sealed[key] = sealer.seal(entry.content)
 
     async def _claim_once_keys(
         self, connection: Connection, fresh: list[Entry], known_keys: KnownKeys
@@ -180,10 +189,10 @@ class Group:
     ) -> None:
         """All that follows from the new events, and the commit."""
         telemetry = [entry.content for entry in fresh if entry.key[0] == "app"]
-        bodies = sorted((*entry.key[1:], entry.content) for entry in fresh if entry.key[0] != "app")
+        bodies = sorted((*key[1:], self._sealed[key]) for key in self._sealed.keys() & self._new)
         states = [(entry.key[1], entry.subscription) for entry in fresh if entry.subscription]
         place = (replica, self.epoch, self.group_no)
-        async with connection.pipeline() as pipeline:
+        async with connection.pipeline():
             if telemetry:
                 packed = sealer.seal(b"\n".join(telemetry))
                 await connection.execute(GROUP["keep_contents"], (*place, packed))
@@ -191,7 +200,7 @@ class Group:
                 columns = (
                     texts([scope for scope, _, _ in bodies]),
                     texts([id_ for _, id_, _ in bodies]),
-                    byteas([sealer.seal(raw) for _, _, raw in bodies]),
+                    byteas([sealed for _, _, sealed in bodies]),
                 )
                 await connection.execute(GROUP["keep_stripe_bodies"], columns)
             if self.increments:
@@ -202,7 +211,6 @@ class Group:
                 await connection.execute(GROUP["mark_ties"], tie_columns(states))
             self.claimed = True
             await connection.execute(b"COMMIT")
-            await pipeline.sync()
 
 
 def _key_columns(keys: list[Key]) -> tuple[object, object, object]:
