@@ -35,12 +35,13 @@ class _Share(NamedTuple):
 
 class _Measured(NamedTuple):
     """Where one measurement of an event goes: which of amount, quantity and duration, the series
-    by part, and a histogram's bounds.
+    that it is added to, and for a histogram its bounds and what counts it in each bucket.
     """
 
     which: int
-    series: tuple[Series, ...]
+    series: Series
     bounds: tuple[int, ...]
+    counts: tuple[Increment, ...]
 
 
 class Shares(NamedTuple):
@@ -54,13 +55,13 @@ class Shares(NamedTuple):
     ) -> list[Increment]:
         """The increments of one of them."""
         found = list(self.fixed)
-        for which, series, bounds in self.measured:
+        for which, series, bounds, counts in self.measured:
             amount = (amount_minor, quantity, duration_micros)[which]
             if amount is None:
                 continue
             if bounds:
-                found.append(Increment(series[bisect_left(bounds, amount)], 1))
-            found.append(Increment(series[-1], amount))
+                found.append(counts[bisect_left(bounds, amount)])
+            found.append(Increment(series, amount))
         return found
 
 
@@ -141,7 +142,9 @@ class Catalogue:
             if amount == "one":
                 fixed.append(Increment(series[0], 1))
             else:
-                measured.append(_Measured(_MEASUREMENTS.index(amount), series, bounds))
+                counts = tuple(Increment(one, 1) for one in series[:-1])
+                which = _MEASUREMENTS.index(amount)
+                measured.append(_Measured(which, series[-1], bounds, counts))
         return Shares(tuple(fixed), tuple(measured))
 
     def _find_shares(self, event: Event) -> Iterator[_Share]:
