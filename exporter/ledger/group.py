@@ -1,8 +1,10 @@
 """One group: the submissions that one transaction commits together."""
 
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from operator import itemgetter
+from typing import Any
 
 from exporter.catalogue.model import Increment
 from exporter.ledger import stored_series
@@ -12,10 +14,11 @@ from exporter.ledger.entry import DeadLetter, Entry, Key, Outcome, Submission
 from exporter.ledger.known_keys import KnownKeys
 from exporter.ledger.queries import GROUP
 from exporter.ledger.sealing import Sealer
-from exporter.ledger.subscription_rows import subscription_columns, tie_columns
+from exporter.ledger.subscription_rows import encode_states
 from exporter.totals import Totals, merge
 
 Told = tuple[str, Outcome]
+LetterKey = tuple[str, str]
 
 
 class LeaseLost(Exception):
@@ -26,20 +29,21 @@ class LeaseLost(Exception):
 class Group:
     """Submissions on their way into the ledger.
 
-    `increments`, `epoch` and `group_no` are known before COMMIT is sent, which is when `claimed`
-    is set: if COMMIT's answer is lost, they can still be applied.
+    `increments` and `group_no` are known before the call that commits is sent, which is when
+    `claimed` is set: if its answer is lost, they can still be applied.
     """
 
     submissions: list[Submission]
     group_no: int = 0
-    epoch: int = 0
     claimed: bool = False
     increments: list[Increment] = field(default_factory=list)
     collapsed: int = 0
     write_seconds: float = 0.0
     _entries: dict[Key, Entry] = field(default_factory=dict)
-    _new: set[Key] = field(default_factory=set)
-    _known_digests: dict[Key, int] = field(default_factory=dict)
+    _letters: dict[LetterKey, DeadLetter] = field(default_factory=dict)
+    # What the ledger was found to have: ids with their digests (None where only a hash is left).
+    _known: dict[Key, int | None] = field(default_factory=dict)
+    _known_letters: set[LetterKey] = field(default_factory=set)
     _sealed: dict[Key, bytes] = field(default_factory=dict)
 
     async def commit(
@@ -49,40 +53,43 @@ class Group:
         replica: str,
         holder: str,
         lease_seconds: float,
+        last_group_no: int,
         totals: Totals,
         known_keys: KnownKeys,
         sealer: Sealer,
     ) -> None:
-        """Run the group's transaction. Raises LeaseLost, or what psycopg raises; then nothing
-        was committed unless `claimed` is set and the connection was lost.
+        """Commit the group by one call, as if all of it were new. Where something is known already
+        the call writes nothing and says what; then another is made without that.
 
-        Tables are written in one order everywhere: the lease, ids, once keys, dead letters,
-        contents, increments, subscriptions; and the rows of each by primary key.
+        Raises LeaseLost, or what psycopg raises; then nothing was committed unless the connection
+        was lost.
         """
-        self.claimed = False
-        self._entries = {}
-        for submission in self.submissions:
-            for entry in submission.entries:
-                self._entries.setdefault(entry.key, entry)
-        lease = {"replica": replica, "holder": holder, "lease_seconds": lease_seconds}
-        await self._claim_ids(connection, lease, sealer)
-        fresh = [entry for key, entry in self._entries.items() if key in self._new]
-        found = [increment for entry in fresh for increment in entry.increments]
-        found += await self._claim_once_keys(connection, fresh, known_keys)
-        found += await self._keep_dead_letters(connection, sealer)
-        await self._read_digests(connection)
-        admitted, self.collapsed = totals.admit(merge(found))
-        self.increments = merge(admitted) if self.collapsed else admitted
-        begun_seconds = time.perf_counter()
-        await self._write(connection, replica, fresh, sealer)
-        self.write_seconds = time.perf_counter() - begun_seconds
+        self._gather()
+        while True:
+            columns = self._columns(totals, known_keys, sealer)
+            self.group_no, self.claimed = last_group_no + 1, True
+            begun = time.perf_counter()
+            cursor = await connection.execute(
+                GROUP["commit_group"], (replica, holder, lease_seconds, *columns)
+            )
+            row = await cursor.fetchone()
+            self.write_seconds = time.perf_counter() - begun
+            assert row is not None
+            group_no, known = row
+            if known is not None:
+                self._exclude(known, known_keys)
+            elif group_no is None:
+                raise LeaseLost
+            else:
+                self.group_no = group_no
+                return
 
     def answer(self) -> list[Told]:
         """Tell every submission what became of its entries; returns the source and outcome of
         those that were not new.
         """
         told: list[Told] = []
-        uncounted = set(self._new)
+        uncounted = self._entries.keys() - self._known.keys()
         for submission in self.submissions:
             outcomes: list[Outcome] = []
             for entry in submission.entries:
@@ -101,116 +108,87 @@ class Group:
 
     def _judge_known(self, entry: Entry) -> Outcome:
         """An id that the ledger has, or that another entry of this group brought."""
-        first = self._known_digests.get(entry.key, self._entries[entry.key].digest)
-        return Outcome.DUPLICATE if entry.digest == first else Outcome.CONFLICT
+        first = self._known.get(entry.key, self._entries[entry.key].digest)
+        return Outcome.DUPLICATE if first in (None, entry.digest) else Outcome.CONFLICT
 
-    async def _claim_ids(
-        self, connection: Connection, lease: dict[str, object], sealer: Sealer
-    ) -> None:
-        """Begin, raise the lease's group_no, and find out which ids are new."""
-        keys = sorted(self._entries)
-        columns = (
-            *_key_columns(keys),
-            bigints([self._entries[key].digest for key in keys]),
-        )
-        async with connection.pipeline():
-            await connection.execute(b"BEGIN")
-            await connection.execute(GROUP["set_limits"])
-            raised = await connection.execute(GROUP["raise_group"], lease)
-            claimed = await connection.execute(GROUP["claim_ids"], columns) if keys else None
-            # Meanwhile, as hardly any id is known already.
-            self._seal_bodies(sealer)
-        row = await raised.fetchone()
-        self._new = set(await claimed.fetchall()) if claimed else set()
-        if row is None:
-            raise LeaseLost
-        self.group_no, self.epoch = row
-
-    def _seal_bodies(self, sealer: Sealer) -> None:
-        for key, entry in self._entries.items():
-            if key[0] != "app" and key not in self._sealed:
-                self._sealed[key] = sealer.seal(entry.content)
-
-    async def _claim_once_keys(
-        self, connection: Connection, fresh: list[Entry], known_keys: KnownKeys
-    ) -> list[Increment]:
-        """What counts only with the first event that has the key. Keys of events that don't count
-        are not claimed: a later event may still have to.
-        """
-        keys = known_keys.unknown((*entry.key[:2], key) for entry in fresh for key, _ in entry.once)
-        if not keys:
-            return []
-        cursor = await connection.execute(GROUP["claim_once_keys"], _key_columns(sorted(keys)))
-        unclaimed = set(await cursor.fetchall())
-        known_keys.add(keys - unclaimed)
-        found: list[Increment] = []
-        for entry in fresh:
-            for key, increments in entry.once:
-                identity = (*entry.key[:2], key)
-                if identity in unclaimed:
-                    unclaimed.remove(identity)
-                    found.extend(increments)
-        return found
-
-    async def _keep_dead_letters(self, connection: Connection, sealer: Sealer) -> list[Increment]:
-        """What the letters add that weren't there yet."""
-        letters: dict[tuple[str, str], DeadLetter] = {}
+    def _gather(self) -> None:
+        self._entries, self._letters = {}, {}
+        self._known, self._known_letters = {}, set()
         for submission in self.submissions:
+            for entry in submission.entries:
+                self._entries.setdefault(entry.key, entry)
             if letter := submission.dead_letter:
-                letters.setdefault((letter.scope, letter.id), letter)
-        if not letters:
-            return []
-        kept = [letter for _, letter in sorted(letters.items(), key=itemgetter(0))]
-        columns = (
-            texts([letter.scope for letter in kept]),
-            texts([letter.id for letter in kept]),
-            texts([letter.event_type for letter in kept]),
-            texts([letter.reason for letter in kept]),
-            byteas([sealer.seal(letter.body) for letter in kept]),
-        )
-        cursor = await connection.execute(GROUP["keep_dead_letters"], columns)
-        return [
-            increment
-            for scope, id_ in await cursor.fetchall()
-            for increment in letters[scope, id_].increments
+                self._letters.setdefault((letter.scope, letter.id), letter)
+
+    def _exclude(self, known: dict[str, list[list[Any]]], known_keys: KnownKeys) -> None:
+        """Leave out what the ledger has."""
+        for source, scope, id_, digest in known["ids"]:
+            self._known[source, scope, id_] = digest
+        known_keys.add({(source, scope, key) for source, scope, key in known["once"]})
+        self._known_letters |= {(scope, id_) for scope, id_ in known["letters"]}
+
+    def _columns(self, totals: Totals, known_keys: KnownKeys, sealer: Sealer) -> tuple[object, ...]:
+        """What the call takes after the lease: all that isn't known, the rows of each table by
+        primary key. Sets the `increments` that they make.
+        """
+        fresh = [entry for key, entry in self._entries.items() if key not in self._known]
+        once = _first_facts(fresh)
+        unclaimed = sorted(known_keys.unknown(once))
+        unkept = [
+            letter
+            for key, letter in sorted(self._letters.items(), key=itemgetter(0))
+            if key not in self._known_letters
         ]
+        found = [increment for entry in fresh for increment in entry.increments]
+        found += [increment for key in unclaimed for increment in once[key]]
+        found += [increment for letter in unkept for increment in letter.increments]
+        admitted, self.collapsed = totals.admit(merge(found))
+        self.increments = merge(admitted) if self.collapsed else admitted
+        fresh.sort(key=_key_of)
+        return (
+            *_key_columns([entry.key for entry in fresh]),
+            bigints([entry.digest for entry in fresh]),
+            *_key_columns(unclaimed),
+            texts([letter.scope for letter in unkept]),
+            texts([letter.id for letter in unkept]),
+            texts([letter.event_type for letter in unkept]),
+            texts([letter.reason for letter in unkept]),
+            byteas([sealer.seal(letter.body) for letter in unkept]),
+            *self._kept(fresh, sealer),
+            stored_series.encode(self.increments).decode() if self.increments else None,
+            encode_states(
+                [(entry.key[1], entry.subscription) for entry in fresh if entry.subscription]
+            ),
+        )
 
-    async def _read_digests(self, connection: Connection) -> None:
-        """Which content the ledger has under each id that was known."""
-        self._known_digests = {}
-        known = sorted(self._entries.keys() - self._new)
-        if known:
-            cursor = await connection.execute(GROUP["read_digests"], _key_columns(known))
-            for source, scope, id_, digest in await cursor.fetchall():
-                self._known_digests[source, scope, id_] = digest
-
-    async def _write(
-        self, connection: Connection, replica: str, fresh: list[Entry], sealer: Sealer
-    ) -> None:
-        """All that follows from the new events, and the commit."""
+    def _kept(self, fresh: list[Entry], sealer: Sealer) -> tuple[object, ...]:
+        """Telemetry as one piece, and Stripe's bodies a row each."""
         telemetry = [entry.content for entry in fresh if entry.key[0] == "app"]
-        bodies = sorted((*key[1:], self._sealed[key]) for key in self._sealed.keys() & self._new)
-        states = [(entry.key[1], entry.subscription) for entry in fresh if entry.subscription]
-        place = (replica, self.epoch, self.group_no)
-        async with connection.pipeline():
-            if telemetry:
-                packed = sealer.seal(b"\n".join(telemetry))
-                await connection.execute(GROUP["keep_contents"], (*place, packed))
-            if bodies:
-                columns = (
-                    texts([scope for scope, _, _ in bodies]),
-                    texts([id_ for _, id_, _ in bodies]),
-                    byteas([sealed for _, _, sealed in bodies]),
-                )
-                await connection.execute(GROUP["keep_stripe_bodies"], columns)
-            if self.increments:
-                encoded = stored_series.encode(self.increments)
-                await connection.execute(GROUP["append_increments"], (*place, encoded.decode()))
-            if states:
-                await connection.execute(GROUP["apply_subscriptions"], subscription_columns(states))
-                await connection.execute(GROUP["mark_ties"], tie_columns(states))
-            self.claimed = True
-            await connection.execute(b"COMMIT")
+        webhooks = [entry for entry in fresh if entry.key[0] != "app"]
+        for entry in webhooks:
+            if entry.key not in self._sealed:
+                self._sealed[entry.key] = sealer.seal(entry.content)
+        return (
+            sealer.seal(b"\n".join(telemetry)) if telemetry else None,
+            texts([entry.key[1] for entry in webhooks]),
+            texts([entry.key[2] for entry in webhooks]),
+            byteas([self._sealed[entry.key] for entry in webhooks]),
+        )
+
+
+def _first_facts(entries: Iterable[Entry]) -> dict[Key, tuple[Increment, ...]]:
+    """What counts only with the first event that has the key. Keys of events that don't count are
+    not claimed: a later event may still have to.
+    """
+    facts: dict[Key, tuple[Increment, ...]] = {}
+    for entry in entries:
+        for key, increments in entry.once:
+            facts.setdefault((*entry.key[:2], key), increments)
+    return facts
+
+
+def _key_of(entry: Entry) -> Key:
+    return entry.key
 
 
 def _key_columns(keys: list[Key]) -> tuple[object, object, object]:

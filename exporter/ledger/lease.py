@@ -98,8 +98,8 @@ class Lease:
             await asyncio.sleep(RENEW_SECONDS / 8)
 
     async def _end_frozen(self, connection: Connection) -> None:
-        """A process that was stopped in the middle of a group holds the row, and none of the
-        server's limits ends a transaction that waits for the rest of what its client sends.
+        """A process that was stopped between two statements holds the row, and no limit of the
+        server ends a transaction that waits for the rest of what its client sends.
         """
         cursor = await connection.execute(LEASE["end_frozen"], {"seconds": FROZEN_SECONDS})
         for pid, _ in await cursor.fetchall():

@@ -17,7 +17,7 @@ from exporter.totals import Totals
 
 _RETRY_SECONDS = 0.2
 _START_RETRY_SECONDS = 0.5
-# Longer than the server's own limits, which end a statement or a wait for a lock.
+# Longer than the server's own limit of a wait for a lock.
 _COMMIT_SECONDS = 25.0
 _START_SECONDS = 60.0
 _LEASE_SECONDS = 15.0
@@ -82,6 +82,7 @@ class Session:
                 replica=self._lease.replica,
                 holder=self._lease.holder,
                 lease_seconds=LEASE_SECONDS,
+                last_group_no=self._lease.group_no,
                 totals=self._totals,
                 known_keys=self._known_keys,
                 sealer=self._sealer,
@@ -97,15 +98,6 @@ class Session:
         except psycopg.Error as error:
             await self._reconnect(error)
 
-    async def roll_back(self) -> None:
-        """End a transaction that failed. Raises LeaseLost."""
-        connection = self._live()
-        try:
-            with answering_within(connection, _LEASE_SECONDS):
-                await connection.execute(b"ROLLBACK")
-        except psycopg.Error as error:
-            await self._reconnect(error)
-
     async def survived(self, group: Group, error: psycopg.Error) -> bool:
         """Get over an error that isn't the data's; whether the group was committed all the same.
         Raises LeaseLost.
@@ -114,7 +106,6 @@ class Session:
             await self._reconnect(error)
         else:
             self._complain("a group could not be committed", error)
-            await self.roll_back()
             await asyncio.sleep(_RETRY_SECONDS)
             # What failed may last longer than the lease.
             await self.renew()

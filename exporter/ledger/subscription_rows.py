@@ -1,46 +1,50 @@
-"""Subscriptions of a group as columns, sorted by primary key."""
+"""Subscriptions of a group as the ledger takes them."""
 
-from operator import itemgetter
+import msgspec
 
 from exporter.domain.subscription import Subscription
 
 States = list[tuple[str, Subscription]]
-Columns = tuple[list[object], ...]
+_encode = msgspec.json.Encoder().encode
 
 
-def subscription_columns(states: States) -> Columns:
-    """The latest of the states of each subscription, a row each."""
+def encode_states(states: States) -> str | None:
+    """The latest of the states of each subscription, and of every state that isn't an end its
+    moment, as the JSON of `ledger.apply_subscriptions`; None without any.
+    """
+    if not states:
+        return None
     latest: dict[tuple[str, str], Subscription] = {}
     for scope, state in states:
         known = latest.setdefault((scope, state.subscription_id), state)
         if state.order > known.order:
             latest[scope, state.subscription_id] = state
-    rows = [
-        (
-            scope,
-            subscription_id,
-            state.customer_id,
-            state.livemode,
-            state.status,
-            state.plan,
-            state.period_start_seconds,
-            state.period_end_seconds,
-            state.order.terminal,
-            state.order.created_seconds,
-            state.order.type_rank,
-            state.order.status_rank,
-            state.order.event_id,
-        )
-        for (scope, subscription_id), state in sorted(latest.items(), key=itemgetter(0))
-    ]
-    return tuple([row[i] for row in rows] for i in range(13))
+    return _encode(
+        {
+            "latest": [_row(scope, latest[scope, id_]) for scope, id_ in sorted(latest)],
+            "unended": [
+                {
+                    "scope": scope,
+                    "subscription_id": state.subscription_id,
+                    "created_seconds": state.order.created_seconds,
+                    "event_id": state.order.event_id,
+                }
+                for scope, state in states
+                if not state.order.terminal
+            ],
+        }
+    ).decode()
 
 
-def tie_columns(states: States) -> Columns:
-    """scope, id, second and event of every state that isn't an end."""
-    rows = sorted(
-        (scope, s.subscription_id, s.order.created_seconds, s.order.event_id)
-        for scope, s in states
-        if not s.order.terminal
-    )
-    return tuple([row[i] for row in rows] for i in range(4))
+def _row(scope: str, state: Subscription) -> dict[str, object]:
+    return {
+        "scope": scope,
+        "subscription_id": state.subscription_id,
+        "customer_id": state.customer_id,
+        "livemode": state.livemode,
+        "status": state.status,
+        "plan": state.plan,
+        "period_start": state.period_start_seconds,
+        "period_end": state.period_end_seconds,
+        **state.order._asdict(),
+    }

@@ -145,9 +145,8 @@ class Writer:
             try:
                 await self._session.commit(group)
             except _REPLAYED:
-                await self._session.roll_back()
+                pass
             except _REFUSED as error:
-                await self._session.roll_back()
                 await self._split(group, error)
                 return
             except psycopg.Error as error:

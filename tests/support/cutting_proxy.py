@@ -15,25 +15,21 @@ _LATE_SECONDS = 0.5
 class Cut(Enum):
     """Where the connection is lost, as the client sees it."""
 
-    BEFORE_STATEMENTS = "nothing of the group was sent"
-    AFTER_IDS = "the ids are claimed, nothing more is written"
-    BEFORE_COMMIT = "all is written, COMMIT never arrives"
-    LATE_COMMIT = "COMMIT arrives a while after the client gave up"
-    AFTER_COMMIT = "committed, the answer is lost"
+    BEFORE_CALL = "the call that commits never arrives"
+    HALF_CALL = "half of the call arrives"
+    LATE_CALL = "the call arrives a while after the client gave up"
+    AFTER_CALL = "committed, the answer is lost"
     AFTER_EPOCH = "a new epoch is begun, the answer is lost"
 
 
 GROUP_CUTS = tuple(cut for cut in Cut if cut is not Cut.AFTER_EPOCH)
 
 # The words in a client's message at which each cut happens.
-_MARKS = {
-    Cut.BEFORE_STATEMENTS: b"BEGIN\x00",
-    Cut.AFTER_IDS: b"INSERT INTO ledger.increments",
-    Cut.BEFORE_COMMIT: b"COMMIT\x00",
-    Cut.LATE_COMMIT: b"COMMIT\x00",
-    Cut.AFTER_COMMIT: b"COMMIT\x00",
+_MARKS = dict.fromkeys(GROUP_CUTS, b"ledger.commit_group") | {
     Cut.AFTER_EPOCH: b"epoch = epoch + 1",
 }
+# The end of all that belongs to one statement.
+_SYNC = b"S\x00\x00\x00\x04"
 
 
 class CuttingProxy:
@@ -154,6 +150,8 @@ class CuttingProxy:
                 if self._next and _holds(_MARKS[self._next[0]], before, chunk):
                     self.cuts += 1
                     self._refusing = self._next[0] is self._last
+                    while not chunk.endswith(_SYNC):
+                        chunk += await link.client_reader.read(_CHUNK_BYTES)
                     await link.cut(self._next.pop(0), chunk)
                     return
                 await link.send(chunk)
@@ -195,12 +193,14 @@ class _Link:
         self._client_writer.transport.abort()
 
     async def cut(self, cut: Cut, chunk: bytes) -> None:
-        """Lose the connection at a step whose message is `chunk`."""
+        """Lose the connection at a step whose statement ends `chunk`."""
         self._silent = True
-        if cut is Cut.LATE_COMMIT:
+        if cut is Cut.HALF_CALL:
+            await self.send(chunk[: len(chunk) // 2])
+        if cut is Cut.LATE_CALL:
             self._client_writer.transport.abort()
             await asyncio.sleep(_LATE_SECONDS)
-        if cut in (Cut.LATE_COMMIT, Cut.AFTER_COMMIT, Cut.AFTER_EPOCH):
+        if cut in (Cut.LATE_CALL, Cut.AFTER_CALL, Cut.AFTER_EPOCH):
             await self.send(chunk)
             await self._server_spoke.wait()
 

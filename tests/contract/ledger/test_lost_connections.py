@@ -14,9 +14,27 @@ from tests.support.writing import ask, entry, eventually, ledger, running, usage
 
 
 @pytest.mark.parametrize("cut", GROUP_CUTS)
+async def test_a_group_of_new_events_counts_once_and_its_client_is_answered(
+    any_database_url: str, tmp_path: Path, cut: Cut
+) -> None:
+    async with (
+        CuttingProxy(any_database_url) as proxy,
+        running(proxy.conninfo, tmp_path) as main,
+    ):
+        proxy.cut_next(cut)
+        assert await main.submit(entry("a", usage(10)), entry("b")) == [Outcome.NEW] * 2
+        assert proxy.cuts == 1
+        assert main.memory() == ledger(any_database_url)
+        assert usage_of(main.memory()) == 11
+        ((group_no,),) = ask(any_database_url, "SELECT group_no FROM ledger.leases")
+        assert main.lease.group_no == group_no == 1
+
+
+@pytest.mark.parametrize("cut", GROUP_CUTS)
 async def test_the_group_counts_once_and_its_client_is_answered(
     any_database_url: str, tmp_path: Path, cut: Cut
 ) -> None:
+    """The call that is cut is the one that is refused, as one event is known."""
     async with (
         CuttingProxy(any_database_url) as proxy,
         running(proxy.conninfo, tmp_path) as main,
@@ -62,7 +80,7 @@ async def test_a_client_that_was_sent_away_may_send_again_whatever_became_of_the
 ) -> None:
     monkeypatch.setattr(writer, "ANSWER_WITHIN_SECONDS", 1.0)
     async with CuttingProxy(database_url) as proxy, running(proxy.conninfo, tmp_path) as main:
-        proxy.cut_and_refuse(Cut.AFTER_COMMIT)
+        proxy.cut_and_refuse(Cut.AFTER_CALL)
         with pytest.raises(LedgerUnavailable):
             await main.submit(entry("a"))
         assert usage_of(main.memory()) == 0
@@ -78,7 +96,7 @@ async def test_a_group_that_was_not_committed_and_nobody_waits_for_is_dropped(
 ) -> None:
     monkeypatch.setattr(writer, "ANSWER_WITHIN_SECONDS", 1.0)
     async with CuttingProxy(database_url) as proxy, running(proxy.conninfo, tmp_path) as main:
-        proxy.cut_and_refuse(Cut.BEFORE_COMMIT)
+        proxy.cut_and_refuse(Cut.BEFORE_CALL)
         with pytest.raises(LedgerUnavailable):
             await main.submit(entry("a"))
         proxy.accept()

@@ -124,7 +124,7 @@ async def test_a_failover_that_lost_groups_restarts_the_counters_of_a_live_proce
         await eventually(lambda: not main.writer.away, 5, "the writer is back")
         await main.submit(entry("b", usage(4)))
         # The last group is committed here, but its answer and the group itself are lost.
-        proxy.cut_and_refuse(Cut.AFTER_COMMIT)
+        proxy.cut_and_refuse(Cut.AFTER_CALL)
         waiting = asyncio.create_task(main.submit(entry("c")))
         await eventually(lambda: proxy.cuts, 5, "the connection is lost")
         await eventually(lambda: nobody_is_connected(database_url), 5, "the connection is gone")

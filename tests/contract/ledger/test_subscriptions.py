@@ -13,8 +13,7 @@ import pytest
 from exporter.domain.subscription import Subscription, order_of
 from exporter.ledger.embedded import EmbeddedServer
 from exporter.ledger.entry import Entry, Submission
-from exporter.ledger.queries import GROUP
-from exporter.ledger.subscription_rows import subscription_columns
+from exporter.ledger.subscription_rows import encode_states
 from tests.support.database import new_database
 from tests.support.writing import (
     Replica,
@@ -166,8 +165,8 @@ async def test_a_tie_is_seen_although_another_replica_is_only_about_to_commit(
         async with await psycopg.AsyncConnection.connect(any_database_url) as other:
             state = told[1 - late].subscription
             assert state is not None
-            columns = subscription_columns([("own:live", state)])
-            await other.execute(GROUP["apply_subscriptions"], columns)
+            states = encode_states([("own:live", state)])
+            await other.execute("SELECT ledger.apply_subscriptions(%s)", [states])
             submitting = asyncio.create_task(main.submit(told[late]))
             await eventually(lambda: waits_for_lock(any_database_url), 5, "it waits for the other")
         await submitting
