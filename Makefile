@@ -36,7 +36,7 @@ generate: .venv/.dev ## write every generated file
 docs: .venv/.dev ## write the generated tables in docs/
 	$(BIN)/python -m bundle docs
 
-bench: .venv/.bench ## the performance table, with peers; ONLY=webhooks runs one part
+bench: .venv/.dev ## the performance table, with peers; ONLY=webhooks runs one part
 	@tools/install.sh
 	@$(BIN)/python -m bench
 
@@ -47,8 +47,8 @@ chaos: setup ## seeded faults under load; SEEDS=200 of them, SEED=17 or SCENARIO
 fuzz: .venv/.fuzz ## fuzz decoding and routes; MINUTES=20 in total
 	@$(BIN)/python -m fuzz --minutes $(or $(MINUTES),20)
 
-# Depths of the same environment: what the exporter needs, what its developers need too, and the
-# peers that it is measured beside.
+# Depths of the same environment: what the exporter needs, what its developers need too with the
+# peers that it is measured beside, and the fuzzer.
 .venv/.runtime: pyproject.toml constraints.txt tools/venv.sh
 	@tools/venv.sh
 	@echo 'setup: installing the exporter into .venv' >&2
@@ -58,13 +58,8 @@ fuzz: .venv/.fuzz ## fuzz decoding and routes; MINUTES=20 in total
 .venv/.dev: pyproject.toml constraints.txt tools/venv.sh
 	@tools/venv.sh
 	@echo 'setup: installing the exporter and its development tools into .venv' >&2
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]' >&2
-	@touch .venv/.runtime $@
-
-.venv/.bench: .venv/.dev
-	@echo 'setup: installing the peers of the bench into .venv' >&2
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,bench]' >&2
-	@touch $@
+	@touch .venv/.runtime $@
 
 .venv/.fuzz: .venv/.dev
 	@echo 'setup: installing the fuzzer into .venv' >&2

@@ -110,7 +110,7 @@ GROUP_DURATION = _own(
 GROUP_WRITE_DURATION = _own(
     "group_write_duration_seconds",
     "histogram",
-    "The last part of it: writing what follows from the new events, and the commit.",
+    "The part of it that the database took, waiting for locks included.",
     "seconds",
     bounds=b.DURATION_SECONDS,
 )

@@ -123,11 +123,11 @@ def test_a_server_that_is_new_enough_is_taken(version: int) -> None:
     check_server_version(version)
 
 
-def test_the_schema_file_is_what_the_migrations_make(any_postgres: EmbeddedServer) -> None:
-    text = files("exporter.ledger").joinpath("schema.sql").read_text(encoding="utf-8")
+def test_the_schema_files_are_what_the_migrations_make(any_postgres: EmbeddedServer) -> None:
     with new_database(any_postgres) as migrated, new_database(any_postgres) as read:
         migrate(migrated)
-        ask(read, text)
+        for name in ("schema.sql", "schema_functions.sql"):
+            ask(read, files("exporter.ledger").joinpath(name).read_text(encoding="utf-8"))
         made, written = describe_schema(migrated), describe_schema(read)
         for aspect, rows in made.items():
             assert rows ^ written[aspect] == set(), aspect
