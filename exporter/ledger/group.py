@@ -45,6 +45,7 @@ class Group:
     _known: dict[Key, int | None] = field(default_factory=dict)
     _known_letters: set[LetterKey] = field(default_factory=set)
     _sealed: dict[Key, bytes] = field(default_factory=dict)
+    _claimed_keys: set[Key] = field(default_factory=set)
 
     async def commit(
         self,
@@ -82,6 +83,7 @@ class Group:
                 raise LeaseLost
             else:
                 self.group_no = group_no
+                known_keys.add(self._claimed_keys)
                 return
 
     def answer(self) -> list[Told]:
@@ -133,7 +135,8 @@ class Group:
         """
         fresh = [entry for key, entry in self._entries.items() if key not in self._known]
         once = _first_facts(fresh)
-        unclaimed = sorted(known_keys.unknown(once))
+        self._claimed_keys = known_keys.unknown(once)
+        unclaimed = sorted(self._claimed_keys)
         unkept = [
             letter
             for key, letter in sorted(self._letters.items(), key=itemgetter(0))

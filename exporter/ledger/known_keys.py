@@ -20,7 +20,7 @@ class KnownKeys:
         return set(keys) - self._keys
 
     def add(self, keys: set[Key]) -> None:
-        """Remember keys that another transaction committed."""
+        """Remember keys that were committed."""
         if len(self._keys) + len(keys) > MAX_REMEMBERED:
             self._keys.clear()
         self._keys |= keys
