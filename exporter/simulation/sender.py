@@ -63,8 +63,9 @@ class Sender:
                 await self._feed(queue, requests)
                 for _ in range(self.connections):
                     await queue.put(None)
-        except* SendingError as errors:
-            raise errors.exceptions[0] from None
+        except ExceptionGroup as failed:
+            # Not by `except*`: whether what that raises is wrapped again depends on Python's patch.
+            raise failed.exceptions[0] from None
         finally:
             self.seconds = self.now() - begun
         return self.tally
