@@ -39,6 +39,8 @@ def freeze(stage: Stage, randomness: random.Random) -> None:
             # Where PostgreSQL is embedded, a process that is stopped while it starts that again
             # keeps every other from doing so, and from starting itself.
             with stage.database_lock if stage.plan.embedded else contextlib.nullcontext():
+                if stage.plan.embedded:
+                    _wait_settled(replica)
                 process = ice.enter_context(replica.frozen())
             begun = time.monotonic()
             if succeeded:
@@ -49,6 +51,17 @@ def freeze(stage: Stage, randomness: random.Random) -> None:
             code = wait_superseded(process)
             if code != 1 or _SUPERSEDED not in process.log:
                 stage.wrong.append(f"the superseded {replica.name} ended with {code}")
+
+
+def _wait_settled(replica: Replica) -> None:
+    """Until it has its database, and has had it for as long as it takes to look after it."""
+
+    def has_database() -> bool:
+        return replica.process.scrape().total("billing_up", source="postgres") == 1
+
+    wait_until(has_database, 20, "the replica has its database")
+    pause(1.0)
+    wait_until(has_database, 20, "the replica still has its database")
 
 
 def restart_all(stage: Stage, randomness: random.Random) -> None:
