@@ -12,7 +12,13 @@ import requests
 from bench.load import HOST
 from bench.payloads import BATCH_EVENTS, Batches, Webhooks
 from bench.runner import Sender
-from bench.servers import Running, run_asyncio_peer, run_exporter, run_flask_peer
+from bench.servers import (
+    Running,
+    run_asyncio_peer,
+    run_autocommit_peer,
+    run_exporter,
+    run_flask_peer,
+)
 from exporter.ledger.sealing import Sealer
 from tests.support.scrape import parse
 
@@ -38,7 +44,6 @@ class Contender:
 
 _PEER_IDS = "SELECT id FROM events"
 _PEER_BODIES = "SELECT id, body FROM events WHERE id = ANY (%s)"
-_ASYNCIO_LABEL = "(b) asyncio, a transaction a request"
 
 OURS = Contender(
     "ours",
@@ -52,8 +57,17 @@ OURS = Contender(
 )
 ASYNCIO = Contender(
     "asyncio",
-    _ASYNCIO_LABEL,
+    "(b) asyncio, a transaction",
     run_asyncio_peer,
+    ("peer_events_total", {}),
+    _PEER_IDS,
+    _PEER_BODIES,
+    15_000,
+)
+AUTOCOMMIT = Contender(
+    "autocommit",
+    "(b1) asyncio, a statement",
+    run_autocommit_peer,
     ("peer_events_total", {}),
     _PEER_IDS,
     _PEER_BODIES,
@@ -61,7 +75,7 @@ ASYNCIO = Contender(
 )
 FLASK = Contender(
     "flask",
-    "(a) Flask, `construct_event`, a transaction a request",
+    "(a) Flask, a transaction",
     run_flask_peer,
     ("peer_events_total", {}),
     _PEER_IDS,

@@ -17,11 +17,13 @@ rounds. Compare figures within a table only: the load generator and PostgreSQL s
 what is measured.
 
 The peers are in `bench/peers/`: (a) Flask with the SDK's `construct_event` under gunicorn, (b) bare
-ASGI on uvicorn with one statement, and so one transaction, a request through a pool of 16, (c)
-prometheus-client's own exposition, (d) Debian's Pushgateway. All of (a), (b) and the exporter check
-the signature, store each id once with its body, count it once, and answer after the commit; a run
-in which (a) or (b) is too slow to be taken seriously is invalid. The column of the load generator
-is the share of one core that it took: it isn't the limit while that is far from 100 %.
+ASGI on uvicorn with BEGIN, INSERT and COMMIT a request through a pool of 16, (b1) the same with the
+INSERT alone, (c) prometheus-client's own exposition, (d) Debian's Pushgateway. All of (a), (b) and
+the exporter check the signature, store each id once with its body, count it once, and answer after
+the commit. Durable totals are kept by (a) and the exporter; (b) counts its rows again when it
+starts. A run in which (a) or (b) is too slow to be taken seriously is invalid. The column of the
+load generator is the share of one core that it took: it isn't the limit while that is far from
+100 %.
 """
 
 

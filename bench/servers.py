@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,12 +40,21 @@ def run_exporter(folder: Path, conninfo: str) -> Iterator[Running]:
         exporter.stop()
 
 
-@contextlib.contextmanager
-def run_asyncio_peer(folder: Path, conninfo: str) -> Iterator[Running]:
+def run_asyncio_peer(folder: Path, conninfo: str) -> AbstractContextManager[Running]:
     """Peer (b)."""
+    return _run_asyncio_peer(folder, conninfo)
+
+
+def run_autocommit_peer(folder: Path, conninfo: str) -> AbstractContextManager[Running]:
+    """Peer (b1)."""
+    return _run_asyncio_peer(folder, conninfo, "autocommit")
+
+
+@contextlib.contextmanager
+def _run_asyncio_peer(folder: Path, conninfo: str, *more: str) -> Iterator[Running]:
     make_tables(conninfo)
     port = find_free_port()
-    command = [sys.executable, "-m", "bench.peers.asyncio_peer", str(port), conninfo]
+    command = [sys.executable, "-m", "bench.peers.asyncio_peer", str(port), conninfo, *more]
     with run_program(folder, "asyncio-peer", command, port) as server:
         yield server
 

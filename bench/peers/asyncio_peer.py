@@ -1,10 +1,11 @@
-"""Peer (b): asyncio at its best with a transaction a request. `python -m bench.peers.asyncio_peer
-PORT CONNINFO`.
+"""Peer (b): asyncio with a transaction a request. `python -m bench.peers.asyncio_peer PORT CONNINFO
+[autocommit]`.
 
 Bare ASGI on uvicorn with uvloop and httptools, the SDK's own check of the signature, typed decoding
-by msgspec, and a pool of 16. The transaction is one statement in autocommit: one round trip where
-BEGIN, INSERT and COMMIT would be three. Its counters are prometheus-client's, loaded from the table
-at the start. A batch is one statement as well, a row an event.
+by msgspec of what it needs, and a pool of 16. The transaction is BEGIN, INSERT and COMMIT; with
+`autocommit`, (b1), it is the INSERT alone, one round trip for three, which no longer serves once a
+second statement must be part of it. Its counters are prometheus-client's, counted from the table
+at the start. A batch is one statement, a row an event.
 """
 
 import sys
@@ -65,12 +66,12 @@ _encode = msgspec.json.Encoder().encode
 class Peer:
     """The ASGI application."""
 
-    def __init__(self, conninfo: str) -> None:
+    def __init__(self, conninfo: str, *, autocommit: bool) -> None:
         self._pool = AsyncConnectionPool(
             conninfo,
             min_size=POOL_CONNECTIONS,
             max_size=POOL_CONNECTIONS,
-            kwargs={"autocommit": True},
+            kwargs={"autocommit": autocommit},
             open=False,
         )
         self._events = Counter("peer_events", "Events stored.", ["type"])
@@ -143,8 +144,8 @@ async def _answer(send: Send, status: int, body: bytes) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
-async def _serve(port: int, conninfo: str) -> None:
-    peer = Peer(conninfo)
+async def _serve(port: int, conninfo: str, *more: str) -> None:
+    peer = Peer(conninfo, autocommit="autocommit" in more)
     await peer.open()
     config = uvicorn.Config(
         peer,
@@ -159,4 +160,4 @@ async def _serve(port: int, conninfo: str) -> None:
 
 
 if __name__ == "__main__":
-    uvloop.run(_serve(int(sys.argv[1]), sys.argv[2]))
+    uvloop.run(_serve(int(sys.argv[1]), *sys.argv[2:]))

@@ -88,6 +88,8 @@ def check_duplicate_keys(raw: bytes, encoded: bytes) -> None:
     A key that was lost took its quotes along. With no quote in `raw` that is escaped by number,
     equal counts of quotes mean that there was none. Otherwise every object is looked at.
     """
+    if raw == encoded:
+        return
     if raw.count(b'"') == encoded.count(b'"') and not (b"\\" in raw and b"\\u0022" in raw):
         return
     try:

@@ -72,7 +72,9 @@ class StripeEntries:
             subscription=subscription,
             content=raw,
         )
-        refused = partial(self._dead_letter, event, raw)
+        # Without what was decoded, which must not be kept while the submission waits.
+        envelope = msgspec.structs.replace(event, object={}, previous={})
+        refused = partial(self._dead_letter, envelope, raw)
         return Submission((entry,), len(raw), urgent=True, if_refused=refused)
 
     def _judge(self, event: StripeEvent) -> tuple[str, tuple[Event, ...], Subscription | None]:

@@ -1,12 +1,15 @@
 """Invoices: paid, failed, given up, or waiting for somebody."""
 
+from operator import itemgetter
 from typing import Any
 
 from exporter.catalogue.events import Event
 from exporter.stripe_events.envelope import StripeEvent
 from exporter.stripe_events.facts import Translator, amount_due, fact
-from exporter.stripe_events.plans import PlanNames, plan_label, price_of
+from exporter.stripe_events.plans import PlanNames, plan_label
 from exporter.stripe_events.values import identifier, record, rows, text, whole
+
+_rank = itemgetter(0, 1)
 
 
 def _paid(event: StripeEvent, plans: PlanNames) -> tuple[Event, ...]:
@@ -70,32 +73,26 @@ def _subscription(invoice: dict[str, Any]) -> str | None:
 
 
 def _subscription_lines(invoice: dict[str, Any]) -> list[dict[str, Any]]:
-    """The lines of subscriptions that have a price: whole periods first, then prorations, of
-    these charges first, so that after an upgrade the new plan comes before the old one.
+    """The lines of subscriptions: whole periods first, then prorations, charges before credits,
+    so that after an upgrade the new plan comes before the old one.
     """
-    lines = [
-        line for line in rows(invoice.get("lines")) if _of_subscription(line) and price_of(line)
-    ]
-    return lines if len(lines) < 2 else sorted(lines, key=_proration_rank)
+    ranked: list[tuple[bool, bool, dict[str, Any]]] = []
+    for line in rows(invoice.get("lines")):
+        details = _details(line)
+        if (
+            line.get("type") == "subscription"
+            or line.get("subscription")
+            or details.get("subscription")
+        ):
+            proration = bool(line.get("proration") or details.get("proration"))
+            ranked.append((proration, (whole(line.get("amount")) or 0) < 0, line))
+    return [line for _, _, line in sorted(ranked, key=_rank)]
 
 
 def _details(line: dict[str, Any]) -> dict[str, Any]:
     """Where a line of 2025-03-31 on says what it comes from; empty in older ones."""
     parent = record(line.get("parent"))
     return record(parent.get("subscription_item_details") or parent.get("invoice_item_details"))
-
-
-def _of_subscription(line: dict[str, Any]) -> bool:
-    return (
-        line.get("type") == "subscription"
-        or bool(line.get("subscription"))
-        or bool(_details(line).get("subscription"))
-    )
-
-
-def _proration_rank(line: dict[str, Any]) -> tuple[bool, bool]:
-    proration = line.get("proration") or _details(line).get("proration")
-    return bool(proration), (whole(line.get("amount")) or 0) < 0
 
 
 TRANSLATIONS: dict[str, Translator] = {
