@@ -14,8 +14,10 @@ from exporter.totals import Totals
 
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
 OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
-# As many take a millisecond or two, during which nothing else is served.
-_PIECE_SERIES = 1000
+# As many known lines take half a millisecond, during which nothing else is served; one that is not
+# known takes as long as several.
+_PIECE_LINES = 1000
+_UNKNOWN_LINES = 8
 _NO_QUALITY = re.compile(r"q=0(\.0*)?")
 
 
@@ -52,11 +54,12 @@ class Exposition:
         return b"".join(self.pieces(content_type, ledger, own))
 
     def pieces(self, content_type: str, ledger: Totals | None, own: Totals) -> Iterator[bytes]:
-        """The same in pieces of some thousand lines, between which events may be counted; each
-        series stands in one piece and so agrees with itself.
+        """The same in pieces, each made within a millisecond or so, between which events may be
+        counted; each series stands in one piece and so agrees with itself.
         """
         openmetrics = content_type == OPENMETRICS
         texts: list[bytes] = []
+        lines = 0
         for metric in self._metrics:
             totals = ledger if metric.ledger else own
             if totals is None:
@@ -68,10 +71,13 @@ class Exposition:
                 if known is None or known[0] != numbers:
                     text = self._series(metric, labels, numbers, known[1] if known else None)
                     known = rendered[labels] = numbers.copy(), text
+                    lines += _UNKNOWN_LINES * len(numbers)
                 texts.append(known[1])
-                if len(texts) >= _PIECE_SERIES // len(numbers):
+                lines += len(numbers)
+                if lines >= _PIECE_LINES:
                     yield b"".join(texts)
                     texts.clear()
+                    lines = 0
         if openmetrics:
             texts.append(b"# EOF\n")
         yield b"".join(texts)

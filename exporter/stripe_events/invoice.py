@@ -10,6 +10,7 @@ from exporter.stripe_events.plans import PlanNames, plan_label
 from exporter.stripe_events.values import identifier, record, rows, text, whole
 
 _rank = itemgetter(0, 1)
+_NOTHING: dict[str, Any] = {}
 
 
 def _paid(event: StripeEvent, plans: PlanNames) -> tuple[Event, ...]:
@@ -91,7 +92,9 @@ def _subscription_lines(invoice: dict[str, Any]) -> list[dict[str, Any]]:
 
 def _details(line: dict[str, Any]) -> dict[str, Any]:
     """Where a line of 2025-03-31 on says what it comes from; empty in older ones."""
-    parent = record(line.get("parent"))
+    parent = line.get("parent")
+    if not isinstance(parent, dict):
+        return _NOTHING
     return record(parent.get("subscription_item_details") or parent.get("invoice_item_details"))
 
 
