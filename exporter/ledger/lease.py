@@ -32,11 +32,16 @@ _log = structlog.get_logger(component="ledger")
 
 @dataclass(slots=True)
 class Lease:
-    """This process' claim on a replica's name; `awaited` while another's has to expire first."""
+    """This process' claim on a replica's name; `awaited` while another's has to expire first.
+
+    `holder` changes with every connection: a call that reaches the server late, after its
+    connection was given up and another had taken its place, commits nothing any more.
+    """
 
     replica: str
     highwater: Highwater
     holder: str = field(default_factory=lambda: str(uuid.uuid4()))
+    _successor: str = field(init=False, default_factory=lambda: str(uuid.uuid4()))
     ledger_id: str = ""
     group_no: int = 0
     epoch: int = 0
@@ -47,6 +52,7 @@ class Lease:
         return {
             "replica": self.replica,
             "holder": self.holder,
+            "successor": self._successor,
             "lease_seconds": LEASE_SECONDS,
             "held_by": f"process {os.getpid()} on {socket.gethostname()}",
         }
@@ -123,27 +129,26 @@ class Lease:
         )
 
     async def recover(self, connection: Connection, expected_group_no: int) -> bool:
-        """After a lost connection: whether the group `expected_group_no` was committed.
-
-        Waits for whatever the old connection still does, by locking the lease row. Raises
-        LeaseLost if the name has another holder by now.
+        """After `resume`, or an error on a connection that lives: whether the group
+        `expected_group_no` was committed. Raises LeaseLost if the name has another holder by now.
         """
-        async with connection.transaction():
-            row = await _row(connection, "lock_lease", self._parameters)
+        row = await _row(connection, "read_lease", self._parameters)
         if row is None or str(row[0]) != self.holder:
             raise LeaseLost
-        return bool(row[1] >= expected_group_no)
+        return bool(row[3] >= expected_group_no)
 
     async def resume(self, connection: Connection) -> bool:
-        """Renew the lease on a new connection. True if the ledger lost groups that this replica
-        knew (a restore, a failover that lost commits): a new epoch has begun, whose totals start
-        at 0. Raises LeaseLost.
+        """Renew the lease on a new connection, having waited for whatever the old one still did.
+        True if the ledger lost groups that this replica knew (a restore, a failover that lost
+        commits): a new epoch has begun, whose totals start at 0. Raises LeaseLost.
 
         That it writes shows that the server isn't a standby.
         """
-        row = await _row(connection, "renew_lease", self._parameters)
+        row = await _row(connection, "succeed_lease", self._parameters)
         if row is None:
             raise LeaseLost
+        # Should the answer have been lost, the same successor is still welcome the next time.
+        self.holder, self._successor = self._successor, str(uuid.uuid4())
         group_no, epoch = row
         if group_no < self.group_no:
             await self._begin_epoch(connection, self.group_no, found_group_no=group_no)

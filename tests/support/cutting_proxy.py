@@ -10,6 +10,7 @@ from psycopg.conninfo import make_conninfo
 
 _CHUNK_BYTES = 1 << 20
 _LATE_SECONDS = 0.5
+_AGAIN_SECONDS = 2.0
 
 
 class Cut(Enum):
@@ -18,6 +19,7 @@ class Cut(Enum):
     BEFORE_CALL = "the call that commits never arrives"
     HALF_CALL = "half of the call arrives"
     LATE_CALL = "the call arrives a while after the client gave up"
+    OVERTAKING_CALL = "the call arrives right before the client makes it again"
     AFTER_CALL = "committed, the answer is lost"
     AFTER_EPOCH = "a new epoch is begun, the answer is lost"
 
@@ -25,7 +27,8 @@ class Cut(Enum):
 GROUP_CUTS = tuple(cut for cut in Cut if cut is not Cut.AFTER_EPOCH)
 
 # The words in a client's message at which each cut happens.
-_MARKS = dict.fromkeys(GROUP_CUTS, b"ledger.commit_group") | {
+_CALL = b"ledger.commit_group"
+_MARKS = dict.fromkeys(GROUP_CUTS, _CALL) | {
     Cut.AFTER_EPOCH: b"epoch = epoch + 1",
 }
 # The end of all that belongs to one statement.
@@ -50,6 +53,7 @@ class CuttingProxy:
         self._flowing = asyncio.Event()
         self._last: Cut | None = None
         self._delay_seconds = 0.0
+        self._overtaking: _Overtaking | None = None
         self.conninfo = ""
         self.cuts = 0
         self.refused = 0
@@ -147,15 +151,35 @@ class CuttingProxy:
                 await self._flowing.wait()
                 if self._delay_seconds:
                     await asyncio.sleep(self._delay_seconds)
+                if _holds(_CALL, before, chunk):
+                    await self._let_overtake()
                 if self._next and _holds(_MARKS[self._next[0]], before, chunk):
                     self.cuts += 1
                     self._refusing = self._next[0] is self._last
                     while not chunk.endswith(_SYNC):
                         chunk += await link.client_reader.read(_CHUNK_BYTES)
-                    await link.cut(self._next.pop(0), chunk)
+                    cut = self._next.pop(0)
+                    if cut is Cut.OVERTAKING_CALL:
+                        self._overtaking = link.overtaking = _Overtaking()
+                    await link.cut(cut, chunk)
                     return
                 await link.send(chunk)
                 before = chunk
+
+    async def _let_overtake(self) -> None:
+        """A call is made: one that is held back reaches the server before it."""
+        if (held := self._overtaking) is not None:
+            self._overtaking = None
+            held.made_again.set()
+            await held.done.wait()
+
+
+class _Overtaking:
+    """A call that is held back until another one is made."""
+
+    def __init__(self) -> None:
+        self.made_again = asyncio.Event()
+        self.done = asyncio.Event()
 
 
 def _holds(mark: bytes, before: bytes, chunk: bytes) -> bool:
@@ -175,6 +199,7 @@ class _Link:
         self._server_reader, self._server_writer = server
         self._silent = False
         self._server_spoke = asyncio.Event()
+        self.overtaking: _Overtaking | None = None
 
     async def send(self, chunk: bytes) -> None:
         """To the server."""
@@ -200,9 +225,17 @@ class _Link:
         if cut is Cut.LATE_CALL:
             self._client_writer.transport.abort()
             await asyncio.sleep(_LATE_SECONDS)
-        if cut in (Cut.LATE_CALL, Cut.AFTER_CALL, Cut.AFTER_EPOCH):
-            await self.send(chunk)
-            await self._server_spoke.wait()
+        if self.overtaking is not None:
+            self._client_writer.transport.abort()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.overtaking.made_again.wait(), _AGAIN_SECONDS)
+        try:
+            if cut not in (Cut.BEFORE_CALL, Cut.HALF_CALL):
+                await self.send(chunk)
+                await self._server_spoke.wait()
+        finally:
+            if self.overtaking is not None:
+                self.overtaking.done.set()
 
     def abort(self) -> None:
         """Lose both connections."""

@@ -56,10 +56,12 @@ def live_postmaster(data_dir: Path) -> Postmaster:
 
 
 def end_server(data_dir: Path, number: signal.Signals = signal.SIGQUIT) -> None:
-    """Send the server a signal that ends it, and wait until its first process is gone."""
+    """Send the server a signal that ends it, and wait until its first process is gone; another may
+    have taken its place at once.
+    """
     if postmaster := postmaster_of(data_dir):
         os.kill(postmaster.pid, number)
-        wait_until(lambda: postmaster_of(data_dir) is None, 10, "the server is gone")
+        wait_until(lambda: postmaster_of(data_dir) != postmaster, 10, "the server is gone")
 
 
 def ask(server: EmbeddedServer, query: str, role: str = "postgres") -> Any:

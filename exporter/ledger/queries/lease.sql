@@ -28,8 +28,12 @@ WHERE l.relation = 'ledger.leases'::regclass AND l.mode = 'RowExclusiveLock' AND
 -- name: read_lease
 SELECT holder, held_by, expires_at, group_no, epoch FROM ledger.leases WHERE replica = %(replica)s;
 
--- name: lock_lease
-SELECT holder, group_no, epoch FROM ledger.leases WHERE replica = %(replica)s FOR UPDATE;
+-- name: succeed_lease
+-- The holder goes by a new id from here on, so that a call of a lost connection finds no row.
+UPDATE ledger.leases SET
+    holder = %(successor)s, expires_at = clock_timestamp() + %(lease_seconds)s * interval '1 s'
+WHERE replica = %(replica)s AND holder IN (%(holder)s, %(successor)s)
+RETURNING group_no, epoch;
 
 -- name: renew_lease
 UPDATE ledger.leases SET expires_at = clock_timestamp() + %(lease_seconds)s * interval '1 s'
