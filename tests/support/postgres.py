@@ -61,7 +61,13 @@ def end_server(data_dir: Path, number: signal.Signals = signal.SIGQUIT) -> None:
     """
     if postmaster := postmaster_of(data_dir):
         os.kill(postmaster.pid, number)
-        wait_until(lambda: postmaster_of(data_dir) != postmaster, 10, "the server is gone")
+        pid = postmaster.pid
+        wait_until(lambda: _pid_of(data_dir) != pid, 10, "the server is gone")
+
+
+def _pid_of(data_dir: Path) -> int:
+    postmaster = postmaster_of(data_dir)
+    return postmaster.pid if postmaster else 0
 
 
 def ask(server: EmbeddedServer, query: str, role: str = "postgres") -> Any:
