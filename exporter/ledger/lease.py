@@ -27,6 +27,8 @@ RENEW_SECONDS = LEASE_SECONDS / 3
 LOCK_WAIT_SECONDS = 3.0
 # No group takes as long: PostgreSQL ends one that waits for a lock, or does nothing, before.
 FROZEN_SECONDS = 10.0
+# Of a UUID as text: all but its last group.
+_PROCESS_LETTERS = 24
 _log = structlog.get_logger(component="ledger")
 
 
@@ -34,25 +36,30 @@ _log = structlog.get_logger(component="ledger")
 class Lease:
     """This process' claim on a replica's name; `awaited` while another's has to expire first.
 
-    `holder` changes with every connection: a call that reaches the server late, after its
-    connection was given up and another had taken its place, commits nothing any more.
+    `holder` is this process' own part, and the number of its connection: a call that reaches the
+    server late, after its connection was given up and another had taken its place, commits nothing
+    any more.
     """
 
     replica: str
     highwater: Highwater
-    holder: str = field(default_factory=lambda: str(uuid.uuid4()))
-    _successor: str = field(init=False, default_factory=lambda: str(uuid.uuid4()))
+    process: str = field(default_factory=lambda: str(uuid.uuid4())[:_PROCESS_LETTERS])
+    connection_no: int = 0
     ledger_id: str = ""
     group_no: int = 0
     epoch: int = 0
     awaited: bool = False
 
     @property
+    def holder(self) -> str:
+        """A UUID."""
+        return f"{self.process}{self.connection_no:012x}"
+
+    @property
     def _parameters(self) -> dict[str, Any]:
         return {
             "replica": self.replica,
             "holder": self.holder,
-            "successor": self._successor,
             "lease_seconds": LEASE_SECONDS,
             "held_by": f"process {os.getpid()} on {socket.gethostname()}",
         }
@@ -144,11 +151,10 @@ class Lease:
 
         That it writes shows that the server isn't a standby.
         """
+        self.connection_no += 1
         row = await _row(connection, "succeed_lease", self._parameters)
         if row is None:
             raise LeaseLost
-        # Should the answer have been lost, the same successor is still welcome the next time.
-        self.holder, self._successor = self._successor, str(uuid.uuid4())
         group_no, epoch = row
         if group_no < self.group_no:
             await self._begin_epoch(connection, self.group_no, found_group_no=group_no)

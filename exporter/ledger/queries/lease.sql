@@ -29,10 +29,12 @@ WHERE l.relation = 'ledger.leases'::regclass AND l.mode = 'RowExclusiveLock' AND
 SELECT holder, held_by, expires_at, group_no, epoch FROM ledger.leases WHERE replica = %(replica)s;
 
 -- name: succeed_lease
--- The holder goes by a new id from here on, so that a call of a lost connection finds no row.
+-- The process goes by its next connection, also on a server that knows an earlier one only; what
+-- comes late from an earlier one finds no row.
 UPDATE ledger.leases SET
-    holder = %(successor)s, expires_at = clock_timestamp() + %(lease_seconds)s * interval '1 s'
-WHERE replica = %(replica)s AND holder IN (%(holder)s, %(successor)s)
+    holder = %(holder)s, expires_at = clock_timestamp() + %(lease_seconds)s * interval '1 s'
+WHERE replica = %(replica)s AND holder <= %(holder)s::uuid
+    AND left(holder::text, 24) = left(%(holder)s::text, 24)
 RETURNING group_no, epoch;
 
 -- name: renew_lease
