@@ -1,9 +1,11 @@
 # The developer's commands. `run` and `test` set up what they need themselves.
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help run test setup check format generate docs bench chaos fuzz
+.PHONY: help run test setup check format generate rules alertmanager docs drill bench chaos fuzz
 
 BIN := .venv/bin
+# Whose bundle is built: the shipped one, or a deployment's own.
+DEPLOYMENT := $(if $(CONFIG),--config $(CONFIG) --out $(OUT))
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,10 +33,19 @@ format: .venv/.dev ## format the code and mend what ruff can mend
 	$(BIN)/ruff format --quiet .
 
 generate: .venv/.dev ## write every generated file
-	$(BIN)/python -m bundle
+	@$(BIN)/python -m bundle $(DEPLOYMENT)
+
+rules: .venv/.dev ## write rules/generated/; CONFIG=billing.yml OUT=dir for a deployment of your own
+	@$(BIN)/python -m bundle $(DEPLOYMENT) rules
+
+alertmanager: .venv/.dev ## the same for alertmanager/generated/
+	@$(BIN)/python -m bundle $(DEPLOYMENT) alertmanager
 
 docs: .venv/.dev ## write the generated tables in docs/
-	$(BIN)/python -m bundle docs
+	@$(BIN)/python -m bundle docs
+
+drill: setup ## bring every alert about and read its messages; ALERT=Name for one
+	@$(BIN)/python -m drill $(if $(ALERT),--alert $(ALERT)) --jobs $(or $(JOBS),4)
 
 bench: .venv/.dev ## the performance table, with peers; ONLY=webhooks runs one part
 	@tools/install.sh

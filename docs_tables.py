@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import docs_access
+import docs_alerts
 import docs_simulate
 from docs_markdown import code, page, table
 from exporter.catalogue.accounting import ACCOUNTING
@@ -44,6 +45,7 @@ def build() -> dict[str, str]:
     """The generated pages, {path: text}, without their header."""
     return {
         "docs/access.md": docs_access.build(),
+        "docs/alerts.md": docs_alerts.build(),
         "docs/metrics.md": _metrics_page(),
         "docs/events.md": _events_page(),
         "docs/settings.md": _settings_page(),

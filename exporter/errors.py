@@ -5,7 +5,8 @@ BillingError
 │   ├── MalformedRequest 400, MalformedBody 400, InvalidSignature 400
 │   ├── Unauthenticated 401, PasswordNeeded 401, Forbidden 403, NotFound 404
 │   ├── MethodNotAllowed 405, Timeout 408
-│   ├── CannotOpen 409, BodyTooLarge 413, UnsupportedMedia 415, InvalidEvents 422
+│   ├── CannotOpen 409, BodyTooLarge 413, UnsupportedMedia 415
+│   ├── InvalidEvents 422, InvalidAlerts 422
 │   ├── TooManyRequests 429, HeadersTooLarge 431
 │   └── LedgerUnavailable 503
 ├── TranslationError: a signed Stripe event that can't be translated; becomes a dead letter
@@ -155,6 +156,14 @@ class InvalidEvents(Problem):
     status = 422
     slug = "invalid-events"
     title = "Some events were refused"
+
+
+class InvalidAlerts(Problem):
+    """A message that isn't Alertmanager's; `errors` names each alert that is the reason."""
+
+    status = 422
+    slug = "invalid-alerts"
+    title = "The alerts were refused"
 
 
 class HeadersTooLarge(Problem):

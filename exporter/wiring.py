@@ -19,6 +19,7 @@ from exporter.catalogue.labels import PLAN
 from exporter.catalogue.metrics import EVENT_METRICS
 from exporter.catalogue.own_metrics import OWN_METRICS
 from exporter.exposition import Exposition
+from exporter.ingest.alertmanager import AlertmanagerRoute
 from exporter.ingest.attempts import RefusedAttempts
 from exporter.ingest.auth import ApiKeys
 from exporter.ingest.dead_letters import ROUTE as REPLAY_ROUTE
@@ -27,6 +28,7 @@ from exporter.ingest.events import EventsRoute
 from exporter.ingest.stripe import StripeRoute
 from exporter.ingest.stripe_entry import StripeEntries
 from exporter.ingest.telemetry import Telemetry
+from exporter.ledger.alert_history import AlertHistory
 from exporter.ledger.api_keys import KeyStore
 from exporter.ledger.connection import make_pool
 from exporter.ledger.dead_letters import DeadLetters
@@ -45,6 +47,7 @@ from exporter.stripe_events.plans import PlanNames
 from exporter.totals import Totals
 from exporter.web.access import routes_with
 from exporter.web.app import make_site
+from exporter.web.disk import DiskHealth
 from exporter.web.guard import guarded
 from exporter.web.pages import Pages
 from exporter.web.process import ProcessHealth
@@ -112,6 +115,7 @@ class Exporter:
         self._pool = make_pool(database)
         self._lender = Lender(self._pool, self.health)
         self._process = ProcessHealth(self.health)
+        self._disk = DiskHealth(self.health, settings.data_dir)
         self._supervisor = Supervisor(self._pool, lease.holder, self.health, self.writer.ready)
         api_keys = ApiKeys(
             keys.admin_key.reveal_all,
@@ -149,6 +153,9 @@ class Exporter:
                     self.writer,
                     self.health,
                 ),
+                "POST /api/webhooks/alertmanager": AlertmanagerRoute(
+                    api_keys, AlertHistory(self._lender), self.health
+                ),
             },
             open_pages=pages.endpoints(),
             keyed_pages={REPLAY_ROUTE: replay.replay},
@@ -166,6 +173,7 @@ class Exporter:
         self.writer.observe()
         self._lender.observe()
         self._process.observe()
+        self._disk.observe()
 
     async def serve(self, sockets: list[socket.socket], announce: Callable[[], None]) -> None:
         """Serve until SIGINT or SIGTERM; calls `announce` once events are taken. SIGHUP reads

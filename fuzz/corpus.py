@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from exporter.catalogue.events import APP_KINDS
+from tests.support.alerts import alert, message
 from tests.support.stripe import sign
 from tests.support.stripe_table import all_events
 
@@ -44,6 +45,12 @@ def stripe_events() -> list[dict[str, Any]]:
     return list(all_events().values())
 
 
+def alert_messages() -> list[dict[str, Any]]:
+    """Messages of Alertmanager about alerts that fire, that ended, and that came twice."""
+    firing, ended, odd = alert(), alert(ended_after=60), alert("Odd", labels={"a": "b\0"})
+    return [message(firing), message(ended), message(firing, odd, ended, firing)]
+
+
 def seeds(target: str) -> list[bytes]:
     """The inputs that a target starts from."""
     return [seed for seed in _SEEDS[target]() if seed]
@@ -52,7 +59,8 @@ def seeds(target: str) -> list[bytes]:
 def words() -> list[str]:
     """Every key, and every short text, in what fuzzing starts from: what a mutation may put in."""
     found: set[str] = set()
-    for event in (*telemetry(), *map(cloud_event, telemetry()), *stripe_events()):
+    events = (*telemetry(), *map(cloud_event, telemetry()), *stripe_events())
+    for event in (*events, *alert_messages()):
         found.update(text for text in texts(event) if len(text) <= _LONGEST_WORD)
     return sorted(found)
 
@@ -70,6 +78,11 @@ def _events() -> Iterator[bytes]:
 def _stripe() -> Iterator[bytes]:
     for event in stripe_events():
         yield json.dumps(event).encode()
+
+
+def _alerts() -> Iterator[bytes]:
+    for one in alert_messages():
+        yield json.dumps(one).encode()
 
 
 def _json() -> Iterator[bytes]:
@@ -93,6 +106,7 @@ def _config() -> Iterator[bytes]:
 _SEEDS = {
     "events": _events,
     "stripe": _stripe,
+    "alerts": _alerts,
     "json": _json,
     "signature": _signature,
     "config": _config,

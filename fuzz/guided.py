@@ -13,7 +13,7 @@ from pathlib import Path
 from fuzz.corpus import seeds
 
 # How much of the time each target gets.
-SHARES = {"events": 3, "stripe": 4, "json": 1, "signature": 1, "config": 1}
+SHARES = {"events": 3, "stripe": 4, "alerts": 1, "json": 1, "signature": 1, "config": 1}
 _PROJECT = Path(__file__).parents[1]
 _LONGEST_INPUT_BYTES = 32_768
 _HANG_SECONDS = 10

@@ -11,6 +11,7 @@ from typing import Any
 from fuzz import corpus
 from fuzz.mutation import Mutator, change_bytes
 from fuzz.targets import MEDIA
+from tests.support.alerts import ALERTS
 from tests.support.exporter import ADMIN_KEY
 from tests.support.stripe import sign
 from tests.support.telemetry import now_text
@@ -99,6 +100,7 @@ class Requests:
     _mutator: Mutator = field(default_factory=lambda: Mutator(corpus.words()))
     _stripe: list[dict[str, Any]] = field(default_factory=corpus.stripe_events)
     _telemetry: list[dict[str, Any]] = field(default_factory=corpus.telemetry)
+    _alerts: list[dict[str, Any]] = field(default_factory=corpus.alert_messages)
 
     def sound(self) -> Case:
         """One to four well-framed requests, one behind the other. Only the last may be one after
@@ -139,8 +141,10 @@ class Requests:
         kind = rng.random()
         if kind < 0.4:
             request = self._of_events()
-        elif kind < 0.75:
+        elif kind < 0.7:
             request = self._of_stripe()
+        elif kind < 0.8:
+            request = self._of_alerts()
         else:
             request = Request(rng.choice(methods), rng.choice(_PATHS), self._common())
         if rng.random() < 0.1:
@@ -166,12 +170,19 @@ class Requests:
         else:
             body = "\n".join(map(json.dumps, fresh)).encode()
         media = _media_of(fresh[0], many, body) if rng.random() < 0.8 else rng.choice(_MEDIA)
-        headers = [*self._common(), ("Content-Type", media)]
-        if self.trusted and rng.random() < 0.85:
-            headers.append(("Authorization", f"Bearer {ADMIN_KEY}"))
-        elif rng.random() < 0.8:
-            headers.append(("Authorization", rng.choice(_KEYS)))
+        headers = [*self._common(), ("Content-Type", media), *self._key()]
         return Request("POST", EVENTS, headers, self._spoiled(body))
+
+    def _of_alerts(self) -> Request:
+        body = json.dumps(self.rng.choice(self._alerts)).encode()
+        headers = [*self._common(), ("Content-Type", MEDIA[0]), *self._key()]
+        return Request("POST", ALERTS, headers, self._spoiled(body))
+
+    def _key(self) -> list[tuple[str, str]]:
+        rng = self.rng
+        if self.trusted and rng.random() < 0.85:
+            return [("Authorization", f"Bearer {ADMIN_KEY}")]
+        return [("Authorization", rng.choice(_KEYS))] if rng.random() < 0.8 else []
 
     def _of_stripe(self) -> Request:
         rng = self.rng

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,10 @@ import yaml
 from exporter.catalogue.book import Catalogue
 from exporter.catalogue.currencies import DECIMALS
 from exporter.catalogue.labels import PLAN
+from exporter.domain.alert import settle
 from exporter.errors import InvalidSignature, MalformedBody, Problem
 from exporter.ingest import strict_json
+from exporter.ingest.alertmanager import read_message
 from exporter.ingest.batch import read_entries
 from exporter.ingest.refusal import EventRefusedError
 from exporter.ingest.signature import verify
@@ -69,6 +72,27 @@ def read_events(raw: bytes) -> None:
                     demand(told == organization_id, f"an event of {told!r} was taken")
                     scope = entry.key[1]
                     demand(organization_id in scope, f"an id was taken in the scope {scope!r}")
+
+
+def read_alerts(raw: bytes) -> None:
+    """A message of Alertmanager: alerts that PostgreSQL can hold, which come to the same in
+    whatever order they are told, or a refusal.
+    """
+    try:
+        message, told = read_message(raw)
+    except Problem as problem:
+        _check_problem(problem)
+        return
+    demand(bool(told), "a message was taken that holds no alert")
+    for text in (message.receiver, *(text for one in told for text in texts(asdict(one)))):
+        check_text(text, longest=len(raw), empty=True)
+    for one in told:
+        demand(one.starts_at <= (one.ends_at or one.starts_at), "an alert ends before it starts")
+        demand(1970 <= one.starts_at.year < 3000, f"an alert starts at {one.starts_at}")
+        demand(len(one.fingerprint) == 16, "a fingerprint was taken that is none")
+    ends = {one.key: one.ends_at for one in settle(told)}
+    again = {one.key: one.ends_at for one in settle([*reversed(told), *told])}
+    demand(ends == again, "an alert's end depends on the order in which it is told")
 
 
 def make_stripe_target(runner: asyncio.Runner) -> Callable[[bytes], None]:
@@ -157,7 +181,13 @@ def make_config_target(folder: Path) -> Callable[[bytes], None]:
     return read
 
 
-TARGETS = ("events", "stripe", "json", "signature", "config")
+_TARGETS = {
+    "events": read_events,
+    "alerts": read_alerts,
+    "json": read_json,
+    "signature": check_signature,
+}
+TARGETS = ("events", "stripe", "alerts", "json", "signature", "config")
 
 
 @contextmanager
@@ -169,7 +199,7 @@ def opened_target(name: str, folder: Path) -> Iterator[Callable[[bytes], None]]:
     elif name == "config":
         yield make_config_target(folder)
     else:
-        yield {"events": read_events, "json": read_json, "signature": check_signature}[name]
+        yield _TARGETS[name]
 
 
 def _check_problem(problem: Problem) -> None:

@@ -92,7 +92,7 @@ apt_install() (
 apt_unpack() {
     plan=$(apt_run apt-get install --simulate --no-install-recommends "$@" 2>&1) ||
         fail "apt-get can't resolve $*: $(printf '%s' "$plan" | grep -E '^E:|Depends:' | tr '\n' ' ')"
-    names=$(printf '%s\n' "$plan" | sed -n 's/^Inst \([^ ]*\) .*/\1/p' | grep -v '^libllvm')
+    names=$(printf '%s\n' "$plan" | sed -n '/^Inst libllvm/d; s/^Inst \([^ ]*\) .*/\1/p')
     [ -n "$names" ] || names=$* # installed already, yet not where programs are looked for
     mkdir -p "$tools_dir/apt/packages" "$unpacked_dir"
     # shellcheck disable=SC2086 # a list of names

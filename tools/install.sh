@@ -1,13 +1,15 @@
 #!/bin/sh
-# Sees to it that Prometheus, promtool, Pushgateway and a PostgreSQL server, 15 or newer, can be run
-# by the tests, and that libfaketime can be loaded. What is on the PATH or in /usr/lib stays as it is. What
-# is missing comes from the distribution: installed as root, else unpacked into .tools/root.
-# tests/support/tools.py looks in the same places. What can't be had is an error, never a skip.
+# Sees to it that Prometheus, promtool, Pushgateway, Alertmanager, amtool and a PostgreSQL server, 15
+# or newer, can be run by the tests, and that libfaketime can be loaded. What is on the PATH or in
+# /usr/lib stays as it is. What is missing comes from the distribution: installed as root, else
+# unpacked into .tools/root. tests/support/tools.py looks in the same places. What can't be had is an
+# error, never a skip.
 set -eu
 # shellcheck source=tools/apt.sh
 . "$(dirname -- "$0")/apt.sh"
 
 oldest_postgres=15
+programs="prometheus promtool prometheus-pushgateway prometheus-alertmanager amtool"
 
 # has_program NAME: on the PATH or unpacked, and running.
 has_program() {
@@ -57,13 +59,16 @@ postgres_package() {
 missing_packages() {
     has_program prometheus || echo prometheus
     has_program prometheus-pushgateway || echo prometheus-pushgateway
+    if ! has_program prometheus-alertmanager || ! has_program amtool; then
+        echo prometheus-alertmanager
+    fi
     if ! has_program promtool && apt_offers promtool; then echo promtool; fi
     has_postgres || postgres_package
     has_faketime || echo libfaketime
 }
 
 # keep_stopped PACKAGES: the tests start servers of their own; a Prometheus that came just now
-# for them must not turn into a service at the next boot, nor a Pushgateway.
+# for them must not turn into a service at the next boot, nor the other two.
 keep_stopped() {
     command -v systemctl >/dev/null 2>&1 || return 0
     for package in $1; do
@@ -78,7 +83,8 @@ wrap_programs() {
     for folder in "$unpacked_dir"/usr/lib/*-linux-gnu* "$unpacked_dir"/lib/*-linux-gnu*; do
         [ ! -d "$folder" ] || libraries=$libraries${libraries:+:}$folder
     done
-    for program in "$unpacked_dir"/usr/bin/prom* "$unpacked_dir"/usr/lib/postgresql/*/bin/*; do
+    for program in "$unpacked_dir"/usr/bin/prom* "$unpacked_dir"/usr/bin/amtool \
+        "$unpacked_dir"/usr/lib/postgresql/*/bin/*; do
         if [ ! -f "$program" ] || [ -L "$program" ]; then continue; fi
         [ -n "$(lacking_libraries "$program" '')" ] || continue
         lacking=$(lacking_libraries "$program" "$libraries")
@@ -105,7 +111,7 @@ WRAPPER
 }
 
 verify() {
-    for program in prometheus promtool prometheus-pushgateway; do
+    for program in $programs; do
         has_program "$program" || fail "$program is still missing. Install it so that it is on the PATH."
     done
     has_postgres ||
@@ -115,11 +121,16 @@ verify() {
         fail "/usr/share/zoneinfo is missing. Install it as root: apt-get install tzdata"
 }
 
-if has_program prometheus && has_program promtool && has_program prometheus-pushgateway &&
-    has_postgres && has_faketime; then
+has_programs() {
+    for program in $programs; do
+        has_program "$program" || return 1
+    done
+}
+
+if has_programs && has_postgres && has_faketime; then
     exit 0
 fi
-has_apt || fail "Prometheus, promtool, Pushgateway, PostgreSQL $oldest_postgres+ or libfaketime is missing, \
+has_apt || fail "One of $programs, PostgreSQL $oldest_postgres+ or libfaketime is missing, \
 and there is no apt-get to bring it. Install them so that they are on the PATH."
 apt_refresh
 packages=$(missing_packages)
@@ -127,4 +138,4 @@ packages=$(missing_packages)
 [ -z "$packages" ] || apt_get_packages $packages
 if is_root; then keep_stopped "$packages"; else wrap_programs; fi
 verify
-say "ready: Prometheus, promtool, Pushgateway, PostgreSQL, libfaketime"
+say "ready: Prometheus, promtool, Pushgateway, Alertmanager, amtool, PostgreSQL, libfaketime"

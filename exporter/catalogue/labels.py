@@ -190,6 +190,9 @@ OUTCOME = Label(
     "Same content, or other content.",
     collapsible=False,
 )
+ALERT_STATUS = Label(
+    "status", ("firing", "resolved"), "Whether it fires or has ended.", collapsible=False
+)
 LABEL_NAME = Label(
     "label",
     (
@@ -215,7 +218,7 @@ LABEL_NAME = Label(
 )
 MONITOR = Label(
     "monitor",
-    ("fold", "measure", "prune", "refresh", "subscriptions", "ties"),
+    ("fold", "measure", "prune", "refresh", "revenue", "subscriptions", "ties"),
     "Which periodic job.",
     collapsible=False,
 )
@@ -228,7 +231,7 @@ POOL_ERROR = Label(
 )
 QUERY = Label(
     "query",
-    ("find_key", "note_refused_attempt", "note_replay", "read_dead_letter"),
+    ("find_key", "note_refused_attempt", "note_replay", "read_dead_letter", "store_alerts"),
     "What a request asked the database.",
     collapsible=False,
 )

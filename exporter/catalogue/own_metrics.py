@@ -2,31 +2,9 @@
 
 from exporter.catalogue import bounds as b
 from exporter.catalogue import labels as l
-from exporter.catalogue.model import Label, Metric, MetricKind
+from exporter.catalogue.model import Label, Metric
+from exporter.catalogue.own_metric import own_metric as _own
 from exporter.catalogue.process_metrics import PROCESS_METRICS
-
-
-def _own(
-    name: str,
-    kind: MetricKind,
-    help_: str,
-    unit: str,
-    *labels: Label,
-    bounds: tuple[float, ...] = (),
-    zero: bool = True,
-) -> Metric:
-    return Metric(
-        f"billing_{name}",
-        kind,
-        help_,
-        unit,
-        labels,
-        bounds,
-        scale="micro" if unit == "seconds" else "one",
-        ledger=False,
-        zero=zero,
-    )
-
 
 BUILD_INFO_LABELS = (
     Label("version", (), "Version of the exporter."),
@@ -58,10 +36,38 @@ SUBSCRIPTIONS = _own(
     l.SUBSCRIPTION_STATUS,
     zero=False,
 )
+REVENUE_AMOUNT = _own(
+    "revenue_amount",
+    "gauge",
+    "Money of the payments that succeeded in the last full hour, in whole currency units.",
+    "currency units",
+    l.SOURCE,
+    l.LIVEMODE,
+    l.CURRENCY,
+    zero=False,
+)
+REVENUE_EXPECTED_AMOUNT = _own(
+    "revenue_expected_amount",
+    "gauge",
+    "What that hour brought in past weeks, the median of two to four, in whole currency units.",
+    "currency units",
+    l.SOURCE,
+    l.LIVEMODE,
+    l.CURRENCY,
+    zero=False,
+)
 MONITOR_LAST_SUCCESS = _own(
     "monitor_last_success_timestamp_seconds",
     "gauge",
     "When a periodic job last succeeded on any replica; 0 means never.",
+    "seconds",
+    l.MONITOR,
+    zero=False,
+)
+MONITOR_INTERVAL = _own(
+    "monitor_interval_seconds",
+    "gauge",
+    "How long a periodic job that runs in this version rests between two passes.",
     "seconds",
     l.MONITOR,
     zero=False,
@@ -158,6 +164,20 @@ LEDGER_UNFOLDED_GROUPS = _own(
 LEDGER_SIZE = _own(
     "ledger_size_bytes", "gauge", "Size of the database on its disk.", "bytes", zero=False
 )
+DISK_FREE = _own(
+    "disk_free_bytes",
+    "gauge",
+    "What is free for programs on the disk that the data folder is on.",
+    "bytes",
+    zero=False,
+)
+DISK_SIZE = _own(
+    "disk_size_bytes",
+    "gauge",
+    "Size of the disk that the data folder is on.",
+    "bytes",
+    zero=False,
+)
 DATABASE_CLOCK_AHEAD = _own(
     "database_clock_ahead_seconds",
     "gauge",
@@ -185,6 +205,13 @@ DEAD_LETTERS = _own(
     "gauge",
     "Stripe events kept because they could not be processed.",
     "events",
+    zero=False,
+)
+DEAD_LETTER_OLDEST = _own(
+    "dead_letter_oldest_timestamp_seconds",
+    "gauge",
+    "When the oldest of the dead letters was received; 0 means that there are none.",
+    "seconds",
     zero=False,
 )
 WEBHOOK_REJECTED = _own(
@@ -220,6 +247,13 @@ AUTH_FAILURES = _own(
     "Requests refused for want of an API key that is good for them.",
     "requests",
     l.AUTH_FAILURE,
+)
+ALERTS_RECEIVED = _own(
+    "alertmanager_alerts_received_total",
+    "counter",
+    "Alerts that Alertmanager told of and that were stored, each time that it told of them.",
+    "alerts",
+    l.ALERT_STATUS,
 )
 WEBHOOK_SIGNATURES = _own(
     "stripe_webhook_signatures_total",

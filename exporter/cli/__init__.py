@@ -5,6 +5,7 @@ from typing import Any
 import click
 
 from exporter import __version__
+from exporter.cli.alerts import alerts
 from exporter.cli.backup import backup, restore_
 from exporter.cli.check import check
 from exporter.cli.context import OUTPUT, fail, print_json
@@ -67,6 +68,7 @@ _COMMANDS = (
     check,
     doctor,
     health,
+    alerts,
     dead_letters,
     keys,
     backup,

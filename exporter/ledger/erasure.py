@@ -35,10 +35,18 @@ KINDS = (
     "event_ids",
     "once_keys",
     "api_keys",
+    "alerts",
 )
 HASHED_ROWS = 500
 LOCK_ATTEMPTS = 20
-_TOUCHED = ("contents", "stripe_bodies", "dead_letters", "event_ids", "once_keys")
+_TOUCHED = (
+    ("ledger", "contents"),
+    ("ledger", "stripe_bodies"),
+    ("ledger", "dead_letters"),
+    ("ledger", "event_ids"),
+    ("ledger", "once_keys"),
+    ("shared", "alert_history"),
+)
 
 Progress = Callable[[int, int], None]
 Row = tuple[Any, ...]
@@ -69,7 +77,7 @@ def erase(
         if not dry_run and erasure.erased.found:
             for table in _TOUCHED:
                 # What was deleted or replaced lies in the table until then.
-                name = sql.Identifier("ledger", table)
+                name = sql.Identifier(*table)
                 connection.execute(sql.SQL("VACUUM {}").format(name))
         rows = connection.execute(ERASURE["find_set_aside"]).fetchall()
         erasure.erased.set_aside = tuple(name for (name,) in rows)
@@ -107,6 +115,7 @@ class _Erasure:
         self._erase_named("find_once_keys", "hash_once_keys", "once_keys")
         self._erase_at_once("count_subscriptions", "forget_subscriptions", "subscriptions")
         self._erase_at_once("count_keys", "delete_keys", "api_keys")
+        self._erase_alerts()
         return before != (self._person.owned, self.erased.found.total())
 
     def _look_through(self, kept: Kept, treat: Callable[[list[tuple[Row, bytes]]], None]) -> None:
@@ -174,6 +183,13 @@ class _Erasure:
                 list(column) for column in zip(*named[start : start + HASHED_ROWS], strict=True)
             ]
             self._with_writers_stopped(ERASURE[hash_], columns)
+
+    def _erase_alerts(self) -> None:
+        rows = self._connection.execute(ERASURE["find_alerts"], self._ids).fetchall()
+        named = [key for *key, told in rows if self._person.is_named_in(told.encode())]
+        for key in self._note("alerts", [tuple(key) for key in named]):
+            if not self._dry_run:
+                self._connection.execute(ERASURE["delete_alert"], key)
 
     def _is_named_by(self, scope: str, id_: str) -> bool:
         organization = {id_scope(one) for one in self._person.ids}

@@ -212,3 +212,60 @@ CREATE TABLE ledger.erased (
 CREATE FUNCTION ledger.erased_hash(kind text, source text, scope text, id text) RETURNS bytea
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN sha256(convert_to(kind || E'\n' || source || E'\n' || scope || E'\n' || id, 'UTF8'));
+
+-- How far the totals of succeeded payments are counted into the hours.
+CREATE TABLE ledger.revenue_marks (
+    source text NOT NULL,
+    livemode boolean NOT NULL,
+    currency text NOT NULL,
+    total_minor numeric NOT NULL,
+    measured_at timestamptz NOT NULL,
+    PRIMARY KEY (source, livemode, currency)
+);
+
+-- What each hour (UTC) brought, and for how much of it somebody measured.
+CREATE TABLE ledger.hourly_revenue (
+    hour timestamptz NOT NULL,
+    source text NOT NULL,
+    livemode boolean NOT NULL,
+    currency text NOT NULL,
+    amount_minor numeric NOT NULL,
+    measured_seconds float8 NOT NULL,
+    PRIMARY KEY (hour, source, livemode, currency)
+);
+
+DO $$
+BEGIN
+    IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'billing_operator') THEN
+        GRANT SELECT ON ledger.revenue_marks, ledger.hourly_revenue TO billing_operator;
+    END IF;
+END
+$$;
+
+-- Every alert that Alertmanager told of. If its cause comes back it starts anew, as another one.
+CREATE TABLE shared.alert_history (
+    fingerprint text NOT NULL,
+    starts_at timestamptz NOT NULL,
+    ends_at timestamptz,
+    state text NOT NULL GENERATED ALWAYS AS (
+        CASE WHEN ends_at IS NULL THEN 'firing' ELSE 'resolved' END
+    ) STORED,
+    name text NOT NULL GENERATED ALWAYS AS (coalesce(labels ->> 'alertname', '')) STORED,
+    severity text NOT NULL GENERATED ALWAYS AS (coalesce(labels ->> 'severity', '')) STORED,
+    labels jsonb NOT NULL,
+    annotations jsonb NOT NULL,
+    generator_url text NOT NULL,
+    receivers text[] NOT NULL,
+    first_received_at timestamptz NOT NULL DEFAULT now(),
+    last_received_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (fingerprint, starts_at)
+);
+CREATE INDEX alert_history_last_received_at ON shared.alert_history (last_received_at);
+
+DO $$
+BEGIN
+    IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'billing_operator') THEN
+        GRANT SELECT ON shared.alert_history TO billing_operator;
+    END IF;
+END
+$$;

@@ -11,6 +11,7 @@ import structlog
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from exporter.catalogue import own_metrics as own
+from exporter.catalogue.book import MICRO
 from exporter.ledger.connection import Connection, answering_within
 from exporter.ledger.queries import UPKEEP
 from exporter.totals import Totals
@@ -59,6 +60,9 @@ class Supervisor:
         them over at once.
         """
         await self._ready.wait()
+        for monitor in monitors:
+            interval_micros = round(monitor.interval_seconds * MICRO)
+            self._health.set(own.MONITOR_INTERVAL, (monitor.name,), interval_micros)
         try:
             async with asyncio.TaskGroup() as tasks:
                 for monitor in monitors:

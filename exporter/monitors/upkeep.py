@@ -10,6 +10,7 @@ from exporter.catalogue.book import MICRO
 from exporter.catalogue.labels import MONITOR
 from exporter.ledger.connection import Connection
 from exporter.ledger.queries import UPKEEP
+from exporter.monitors.revenue import REVENUE_MONITOR
 from exporter.monitors.supervisor import Monitor
 from exporter.totals import Totals
 
@@ -17,7 +18,14 @@ FOLD_ROWS = 500
 FOLD_BATCHES = 40
 PRUNE_ROWS = 5_000
 STRIPE_BODY_DAYS = 90
-_STORED_GAUGES = (own.SUBSCRIPTIONS, own.LEDGER_SIZE, own.LEDGER_UNFOLDED_GROUPS)
+ALERT_DAYS = 365
+_STORED_GAUGES = (
+    own.SUBSCRIPTIONS,
+    own.REVENUE_AMOUNT,
+    own.REVENUE_EXPECTED_AMOUNT,
+    own.LEDGER_SIZE,
+    own.LEDGER_UNFOLDED_GROUPS,
+)
 
 
 async def fold(connection: Connection) -> None:
@@ -33,7 +41,7 @@ async def fold(connection: Connection) -> None:
 
 @dataclass(frozen=True)
 class Prune:
-    """Deletes ids, telemetry and Stripe's bodies that were received too long ago, in small
+    """Deletes ids, telemetry, Stripe's bodies and alerts that were received too long ago, in small
     batches. Totals don't change by it.
     """
 
@@ -46,6 +54,7 @@ class Prune:
             ("prune_erased", self.id_retention_days),
             ("prune_contents", self.id_retention_days),
             ("prune_stripe_bodies", STRIPE_BODY_DAYS),
+            ("prune_alert_history", ALERT_DAYS),
         ):
             deleted = PRUNE_ROWS
             while deleted == PRUNE_ROWS:
@@ -102,9 +111,12 @@ class Refresh:
         for monitor, seconds in await cursor.fetchall():
             if monitor in MONITOR.values:
                 self.health.set(own.MONITOR_LAST_SUCCESS, (monitor,), int((seconds or 0) * MICRO))
-        cursor = await connection.execute(UPKEEP["count_dead_letters"])
+        cursor = await connection.execute(UPKEEP["measure_dead_letters"])
         row = await cursor.fetchone()
-        self.health.set(own.DEAD_LETTERS, (), int(row[0]) if row else 0)
+        assert row is not None
+        count, oldest_seconds = row
+        self.health.set(own.DEAD_LETTERS, (), count)
+        self.health.set(own.DEAD_LETTER_OLDEST, (), round(oldest_seconds * MICRO))
         await self._compare_clocks(connection)
 
     async def _compare_clocks(self, connection: Connection) -> None:
@@ -124,5 +136,6 @@ def make_monitors(id_retention_days: int, health: Totals) -> tuple[Monitor, ...]
         Monitor("prune", 600.0, Prune(id_retention_days)),
         Monitor("subscriptions", 2.0, CountSubscriptions()),
         Monitor("measure", 5.0, measure),
+        REVENUE_MONITOR,
         Monitor("refresh", 1.0, Refresh(health), everywhere=True),
     )

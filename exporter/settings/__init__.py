@@ -17,6 +17,7 @@ from exporter.settings.environment import (
 )
 from exporter.settings.secret import Secret, SecretFile, Signature, signature
 from exporter.settings.strict_yaml import SettingsError
+from exporter.settings.webhooks import Webhooks, load_webhooks
 
 __all__ = [
     "CONFIG_KEYS",
@@ -30,8 +31,10 @@ __all__ = [
     "SettingsError",
     "Signature",
     "StripeConfig",
+    "Webhooks",
     "decoded",
     "load",
+    "load_webhooks",
     "read_config",
     "read_encryption_keys",
     "signature",

@@ -7,6 +7,12 @@ from typing import Any
 
 import msgspec
 
+from exporter.settings.alertmanager_yml import (
+    ALERTMANAGER_KEYS,
+    AlertmanagerConfig,
+    broken_alertmanager,
+)
+from exporter.settings.alerts_yml import ALERTS_KEYS, AlertsConfig, broken_alerts
 from exporter.settings.strict_yaml import Document, Place, SettingsError
 
 
@@ -37,6 +43,8 @@ class Config(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     credit_reasons: tuple[str, ...] = ()
     id_retention_days: int = 90
     stripe: StripeConfig = StripeConfig()
+    alerts: AlertsConfig = AlertsConfig()
+    alertmanager: AlertmanagerConfig = AlertmanagerConfig()
 
 
 CONFIG_KEYS: dict[str, str] = {
@@ -50,6 +58,8 @@ CONFIG_KEYS: dict[str, str] = {
     "stripe.mode": "`live`, `test` or `both`; by the kind of the key if left out.",
     "stripe.accounts": "Connect accounts whose events count as your own.",
     "stripe.webhooks": "`false` closes the Stripe route, which then needs no secret.",
+    **ALERTS_KEYS,
+    **ALERTMANAGER_KEYS,
 }
 
 
@@ -94,6 +104,8 @@ def _broken_rules(
             if not _NAME.fullmatch(name):
                 yield where, f"{name!r} must be 1 to 63 letters, digits, '_', '-' or '.'."
     yield from _unknown_currencies(config, content, currencies)
+    yield from broken_alerts(config.alerts)
+    yield from broken_alertmanager(config.alertmanager)
 
 
 def _unknown_currencies(

@@ -2,6 +2,8 @@
 
 import re
 from collections.abc import Callable, Mapping
+from functools import partial
+from urllib.parse import SplitResult, urlsplit
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
@@ -67,10 +69,22 @@ def _check_database_url(urls: tuple[str, ...]) -> None:
         )
 
 
+def _check_webhook_addresses(name: str, addresses: tuple[str, ...]) -> None:
+    """Raises SettingsError, without quoting it, for what can't be posted to."""
+    for number, address in enumerate(addresses, start=1):
+        if not _split_url(address):
+            raise SettingsError(
+                f"{name}: address {number} is no https address, as in https://example.com/hook; "
+                "write a comma in it as %2C."
+            )
+
+
 # By setting: raises SettingsError for values that can't be used, without quoting them.
 _SECRET_CHECKS: Mapping[str, Callable[[tuple[str, ...]], None]] = {
     "BILLING_ADMIN_KEY": _check_admin_keys,
     "BILLING_ENCRYPTION_KEY": _check_encryption_keys,
+    "BILLING_HEARTBEAT_URL": partial(_check_webhook_addresses, "BILLING_HEARTBEAT_URL"),
+    "CUSTOM_WEBHOOKS": partial(_check_webhook_addresses, "CUSTOM_WEBHOOKS"),
     "DATABASE_URL": _check_database_url,
 }
 
@@ -108,6 +122,38 @@ def read_addresses(text: str, faults: list[str]) -> tuple[tuple[str, int], ...]:
             # ":9568" means every address.
             found.append((host.strip("[]") or "0.0.0.0", int(port)))  # noqa: S104
     return tuple(found)
+
+
+def read_alertmanager_urls(text: str, faults: list[str]) -> tuple[str, ...]:
+    """Every address in ALERTMANAGER_URL; adds to `faults` without quoting one, as a password may
+    stand in it.
+    """
+    found = [part.strip() for part in text.split(",") if part.strip()]
+    for number, url in enumerate(found, 1):
+        if not _is_base_url(url):
+            faults.append(
+                f"ALERTMANAGER_URL: address {number} isn't one of an Alertmanager, as in "
+                "http://127.0.0.1:9093. In a password write @ as %40, / as %2F and , as %2C."
+            )
+    return tuple(found)
+
+
+def _is_base_url(url: str) -> bool:
+    parts = _split_url(url)
+    if not parts:
+        return False
+    return not parts.query and not parts.fragment and "@" not in parts.path
+
+
+def _split_url(url: str) -> SplitResult | None:
+    """The parts of an http or https address that is written without doubt; None for any other."""
+    try:
+        parts = urlsplit(url)
+        good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return None
+    plain = url.isascii() and url.isprintable() and " " not in url and "\\" not in url
+    return parts if good and plain else None
 
 
 def mode_of_key(key: str) -> str:

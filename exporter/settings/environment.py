@@ -9,7 +9,13 @@ from pathlib import Path
 from dotenv import dotenv_values
 
 from exporter.settings.billing_yml import Config, read_config
-from exporter.settings.checks import find_misfits, mode_of_key, read_addresses, split_secret
+from exporter.settings.checks import (
+    find_misfits,
+    mode_of_key,
+    read_addresses,
+    read_alertmanager_urls,
+    split_secret,
+)
 from exporter.settings.secret import Secret, SecretFile, reason
 from exporter.settings.strict_yaml import SettingsError
 
@@ -29,6 +35,11 @@ class Setting:
 
 SETTINGS: tuple[Setting, ...] = (
     Setting(
+        "ALERTMANAGER_URL",
+        "",
+        "Where an Alertmanager is, as in http://127.0.0.1:9093; several with commas.",
+    ),
+    Setting(
         "BILLING_ADMIN_KEY",
         "",
         "API key with every scope, 16 characters at least; several with commas, the newest first.",
@@ -43,6 +54,12 @@ SETTINGS: tuple[Setting, ...] = (
         "Encrypts what is kept of events: 32 bytes in base64; several with commas, newest first.",
         True,
         several=True,
+    ),
+    Setting(
+        "BILLING_HEARTBEAT_URL",
+        "",
+        "Where Alertmanager shows that alerts work; what misses it there raises the alarm.",
+        True,
     ),
     Setting(
         "BILLING_LISTEN_ADDRESS",
@@ -67,6 +84,13 @@ SETTINGS: tuple[Setting, ...] = (
         "BILLING_WEB_CONFIG_FILE",
         "",
         "File with TLS, basic authentication and headers (`--web.config.file`).",
+    ),
+    Setting(
+        "CUSTOM_WEBHOOKS",
+        "",
+        "Addresses that get every alert as well; several with commas, in a fixed order.",
+        True,
+        several=True,
     ),
     Setting("DATABASE_URL", "", "PostgreSQL 15 or newer; without it an embedded one.", True),
     Setting("DEBUG", "", "`billing:*` or `billing:COMPONENT`: debug logs of these components."),
@@ -93,12 +117,15 @@ class Settings:
     and secrets are made in the data folder.
     """
 
+    alertmanager_urls: tuple[str, ...]
     config: Config
     config_path: Path
     data_dir: Path
     database_url: Secret
     admin_key: Secret
     encryption_key: Secret
+    custom_webhooks: Secret
+    heartbeat_url: Secret
     stripe_secret_key: Secret
     stripe_api_base: str
     stripe_webhook_secret: Secret
@@ -138,11 +165,11 @@ def load(
     """
     base = folder or Path.cwd()
     faults: list[str] = []
-    given = {**_dotenv(base / ".env", faults)}
+    given = {**read_dotenv(base / ".env", faults)}
     given |= os.environ if environment is None else environment
     values = {setting.name: _value(setting, given) for setting in SETTINGS if not setting.secret}
     secrets = {setting.name: Secret() for setting in SETTINGS if setting.secret}
-    files = _read_secrets(secrets, given, base, faults)
+    files = read_secrets(secrets, given, base, faults)
     config_path = base / values["BILLING_CONFIG"]
     config = Config()
     try:
@@ -153,17 +180,21 @@ def load(
     if not development:
         faults.extend(_missing_secrets(given, config))
     addresses = read_addresses(values["BILLING_LISTEN_ADDRESS"], faults)
+    alertmanager_urls = read_alertmanager_urls(values["ALERTMANAGER_URL"], faults)
     faults.extend(find_misfits(values))
     if faults:
         raise SettingsError("\n".join(faults))
     binaries, web_config = values["BILLING_POSTGRES_BIN"], values["BILLING_WEB_CONFIG_FILE"]
     return Settings(
+        alertmanager_urls=alertmanager_urls,
         config=config,
         config_path=config_path,
         data_dir=(base / values["BILLING_DATA_DIR"]).absolute(),
         database_url=secrets["DATABASE_URL"],
         admin_key=secrets["BILLING_ADMIN_KEY"],
         encryption_key=secrets["BILLING_ENCRYPTION_KEY"],
+        custom_webhooks=secrets["CUSTOM_WEBHOOKS"],
+        heartbeat_url=secrets["BILLING_HEARTBEAT_URL"],
         stripe_secret_key=secrets["STRIPE_SECRET_KEY"],
         stripe_api_base=values["BILLING_STRIPE_API_BASE"],
         stripe_webhook_secret=secrets["STRIPE_WEBHOOK_SECRET"],
@@ -180,7 +211,8 @@ def load(
     )
 
 
-def _dotenv(path: Path, faults: list[str]) -> dict[str, str]:
+def read_dotenv(path: Path, faults: list[str]) -> dict[str, str]:
+    """What the file sets; nothing if it isn't there. Adds to `faults`."""
     try:
         found = dotenv_values(path, interpolate=False)
     except (OSError, UnicodeDecodeError) as error:
@@ -193,14 +225,14 @@ def _value(setting: Setting, given: Mapping[str, str]) -> str:
     return given.get(setting.name, "").strip() or setting.default
 
 
-def _read_secrets(
+def read_secrets(
     secrets: Mapping[str, Secret], given: Mapping[str, str], base: Path, faults: list[str]
 ) -> tuple[SecretFile, ...]:
-    """Give every secret its value; the files that they come from. Adds to `faults`."""
+    """Give each of `secrets` its value; the files that they come from. Adds to `faults`."""
     files = []
     for setting in SETTINGS:
         name, file_name = setting.name, f"{setting.name}_FILE"
-        if not setting.secret:
+        if name not in secrets:
             continue
         accept = partial(split_secret, name, several=setting.several)
         try:

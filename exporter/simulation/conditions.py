@@ -17,7 +17,7 @@ STEADY_SHARES: Mapping[str, float] = MappingProxyType(
         "cancellation": 0.006,
         "purchase": 0.03,
         "refund": 0.012,
-        "dispute": 0.002,
+        "dispute": 0.0004,
         "fraud_warning": 0.001,
         "payout": 0.005,
         "stripe_grant": 0.004,
@@ -37,16 +37,17 @@ def _steady_shares() -> Mapping[str, float]:
 class Conditions:
     """What the world draws its chances from.
 
-    Shares are probabilities. `focus_share` of the organisations (one at least) are those that an
-    incident is about: with `focus_level` their happening `focus_usage` brings them to that part
-    of a meter's monthly quota and no further, without it it multiplies their usage by
-    `focus_factor`; with `focus_silent` they use nothing. `silent` keeps Stripe from delivering
-    until the incident is over; `backdated_seconds` is how long before its delivery an event says
-    that it was created.
+    Shares are probabilities. With `own_errors` what fails is what processes payments, and no issuer
+    declines. `focus_share` of the organisations (one at least) are those that an incident is about:
+    with `focus_level` their happening `focus_usage` brings them to that part of a meter's monthly
+    quota and no further, without it it multiplies their usage by `focus_factor`; with
+    `focus_silent` they use nothing. `silent` keeps Stripe from delivering until the incident is
+    over; `backdated_seconds` is how long before its delivery an event says that it was created.
     """
 
     shares: Mapping[str, float] = field(default_factory=_steady_shares)
     payment_failure_share: float = 0.06
+    own_errors: bool = False
     recovery_share: float = 0.6
     retry_after_seconds: float = 900.0
     payout_failure_share: float = 0.02

@@ -27,13 +27,19 @@ _TESTED_CARD_DECLINES: dict[str, float] = {
     "incorrect_number": 0.1,
     "card_velocity_exceeded": 0.05,
 }
+_OWN_ERRORS: dict[str, float] = {
+    "processing_error": 0.7,
+    "payment_method_provider_timeout": 0.2,
+    "payment_intent_payment_attempt_failed": 0.1,
+}
 _APP_PAYMENT_MS = 900.0
 
 
 def attempt(world: World, organization: Organization, money: Money, failing: bool) -> Payment:
     """One attempt at getting money from an organisation."""
     payment = new_payment(world, organization.customer_id, organization.method, money)
-    code = _draw(world, _DECLINES) if failing else None
+    reasons = _OWN_ERRORS if world.conditions.own_errors else _DECLINES
+    code = _draw(world, reasons) if failing else None
     tell_attempt(world, payment, code)
     if not failing:
         world.payments.append(payment)

@@ -114,6 +114,12 @@ SCENARIOS: Mapping[str, Scenario] = _table(
             retry_after_seconds=60.0,
         ),
         _scenario(
+            "payment-errors",
+            "Payments fail because what processes them breaks down; no issuer declines.",
+            payment_failure_share=0.3,
+            own_errors=True,
+        ),
+        _scenario(
             "card-testing",
             "Stolen cards are tried out: many small payments of new customers are declined.",
             {"card_test": 2.0},

@@ -34,6 +34,7 @@ ROUTES: tuple[Access, ...] = (
     Access("GET", "/-/ready", Keyless.OPEN, "events are taken"),
     Access("POST", "/api/v1/events", Scope.INGEST, "telemetry", per_organization=True),
     Access("POST", "/api/webhooks/stripe", Keyless.SIGNATURE, "Stripe's events"),
+    Access("POST", "/api/webhooks/alertmanager", Scope.ALERTMANAGER, "what became of alerts"),
     Access("POST", "/api/v1/dead-letters/{number}/replay", Scope.ADMIN, "a dead letter again"),
 )
 

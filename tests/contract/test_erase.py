@@ -154,6 +154,7 @@ def test_a_customer_is_gone_and_every_total_stays(
         "event_ids": 1,
         "once_keys": 2,
         "api_keys": 0,
+        "alerts": 0,
     }
     assert json.loads(dry.stdout)["found"] == expected
     assert all(trace in everything(database_url, *keys) for trace in ADA.traces)

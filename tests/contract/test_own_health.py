@@ -236,3 +236,26 @@ def test_a_clock_that_is_not_the_database_s_is_seen(
     with running_exporter(tmp_path / "main", database_url, settings) as exporter:
         wait_until(lambda: (name, frozenset()) in exporter.scrape().samples, 10, "it is told")
         assert exporter.scrape().value(name) == pytest.approx(ahead_seconds, abs=1)
+
+
+def test_the_disk_of_the_data_folder_is_told_as_the_kernel_tells_it(
+    exporter: ExporterProcess,
+) -> None:
+    scrape = exporter.scrape()
+    disk = os.statvfs(exporter.data_dir)
+    size_bytes = disk.f_blocks * disk.f_frsize
+    assert scrape.value("billing_disk_size_bytes") == size_bytes
+    free_bytes = disk.f_bavail * disk.f_frsize
+    assert scrape.value("billing_disk_free_bytes") == pytest.approx(
+        free_bytes, abs=0.1 * size_bytes
+    )
+    assert 0 < scrape.value("billing_disk_free_bytes") < size_bytes
+
+
+def test_each_periodic_job_tells_how_long_it_rests(exporter: ExporterProcess) -> None:
+    name = "billing_monitor_interval_seconds"
+    rises(exporter, name, 1, monitor="refresh")
+    for monitor, seconds in (("fold", 2), ("measure", 5), ("prune", 600), ("refresh", 1)):
+        assert exporter.scrape().value(name, monitor=monitor) == seconds
+    # Without a key of Stripe's, nobody is asked about ties.
+    assert exporter.scrape().total(name, monitor="ties") == 0

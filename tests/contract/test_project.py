@@ -15,7 +15,7 @@ from packaging.utils import canonicalize_name
 import bundle
 import docs_tables
 import exporter
-from exporter.settings import read_config
+from exporter.settings import Config, read_config
 from tests.support.tree import PROJECT, project_files
 
 LONGEST_FILE_LINES = 300
@@ -95,14 +95,14 @@ def test_the_generated_files_are_what_their_sources_say() -> None:
     found = [
         f"{difference.path} {difference.reason}"
         for part in bundle.PARTS.values()
-        for difference in bundle.differences(PROJECT, part)
+        for difference in bundle.differences(PROJECT, part, Config())
     ]
     assert found == []
 
 
 def test_generating_twice_gives_the_same_bytes() -> None:
     for part in bundle.PARTS.values():
-        assert bundle.render(part) == bundle.render(part)
+        assert bundle.render(part, Config()) == bundle.render(part, Config())
 
 
 def test_every_name_in_use_is_declared() -> None:

@@ -12,9 +12,11 @@ def read_queries(name: str) -> dict[str, bytes]:
     return {match[1]: match[2].strip().encode() for match in _BLOCK.finditer(text)}
 
 
+ALERTS = read_queries("alerts")
 ERASURE = read_queries("erasure")
 GROUP = read_queries("group")
 KEYS = read_queries("keys")
 LEASE = read_queries("lease")
 RESTORE = read_queries("restore")
+REVENUE = read_queries("revenue")
 UPKEEP = read_queries("upkeep")

@@ -55,6 +55,22 @@ SELECT count(*) FROM ledger.api_keys WHERE organization_id = ANY (%(ids)s);
 -- name: delete_keys
 DELETE FROM ledger.api_keys WHERE organization_id = ANY (%(ids)s);
 
+-- name: find_alerts
+-- What may name one of the ids, as it stands in JSON; whether it does is looked at outside.
+SELECT fingerprint, starts_at, told FROM (
+    SELECT
+        fingerprint, starts_at,
+        jsonb_build_array(labels, annotations, generator_url)::text AS told
+    FROM shared.alert_history
+) AS alerts
+WHERE EXISTS (
+    SELECT FROM unnest(%(ids)s::text[]) AS one (id)
+    WHERE position(lower(trim(BOTH '"' FROM to_jsonb(one.id)::text)) IN lower(told)) > 0
+);
+
+-- name: delete_alert
+DELETE FROM shared.alert_history WHERE (fingerprint, starts_at) = (%s, %s);
+
 -- name: find_set_aside
 -- Ledgers that a restore replaced.
 SELECT nspname::text FROM pg_namespace

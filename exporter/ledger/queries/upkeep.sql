@@ -72,6 +72,13 @@ DELETE FROM ledger.contents WHERE ctid = ANY (ARRAY(
     ORDER BY received_at LIMIT %(rows)s FOR UPDATE SKIP LOCKED
 ));
 
+-- name: prune_alert_history
+DELETE FROM shared.alert_history WHERE ctid = ANY (ARRAY(
+    SELECT ctid FROM shared.alert_history
+    WHERE last_received_at < now() - %(days)s * interval '24 hours'
+    ORDER BY last_received_at LIMIT %(rows)s FOR UPDATE SKIP LOCKED
+));
+
 -- name: read_changes
 -- Differs whenever subscriptions may have: with each group, and each pass that resolves ties.
 SELECT
@@ -111,8 +118,9 @@ SELECT metric, labels, value FROM ledger.gauges;
 -- name: read_clock
 SELECT extract(epoch FROM clock_timestamp())::float8;
 
--- name: count_dead_letters
-SELECT count(*) FROM ledger.dead_letters WHERE replayed_at IS NULL;
+-- name: measure_dead_letters
+SELECT count(*), coalesce(extract(epoch FROM min(received_at)), 0)::float8 AS oldest_seconds
+FROM ledger.dead_letters WHERE replayed_at IS NULL;
 
 -- name: list_dead_letters
 SELECT number, scope, id, event_type, reason, received_at, replayed_at

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from tests.support.alerts import ALERTS
 from tests.support.exporter import ADMIN_KEY, ExporterProcess, running_exporter
 from tests.support.refusals import EVENTS, STRIPE, assert_problem, nothing_counted
 from tests.support.telemetry import payment
@@ -25,7 +26,7 @@ def ask(
     )
 
 
-@pytest.mark.parametrize("path", [EVENTS, REPLAY.format(1)])
+@pytest.mark.parametrize("path", [EVENTS, ALERTS, REPLAY.format(1)])
 def test_without_the_key_nothing_is_taken(target: ExporterProcess, path: str) -> None:
     wrong = [
         "",
@@ -64,6 +65,7 @@ def test_what_is_not_served_is_not_found(target: ExporterProcess) -> None:
         "/api/v1/event",
         f"{EVENTS}/",
         f"{STRIPE}/",
+        f"{ALERTS}/",
         "/metrics/",
         "//metrics",
         "/-/",
@@ -92,6 +94,7 @@ def test_a_dead_letter_that_does_not_exist_is_not_found(target: ExporterProcess)
     [
         (EVENTS, {"POST"}),
         (STRIPE, {"POST"}),
+        (ALERTS, {"POST"}),
         (REPLAY.format(1), {"POST"}),
         ("/metrics", {"GET", "HEAD"}),
         ("/", {"GET", "HEAD"}),

@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.alerts import ALERTS, message
 from tests.support.exporter import ADMIN_KEY, ExporterProcess
 from tests.support.refusals import EVENTS, STRIPE, assert_problem, nothing_counted
 from tests.support.stripe import sign
 from tests.support.telemetry import payment
 
 MIB = 1024 * 1024
-LIMITS = {EVENTS: 8 * MIB, STRIPE: MIB}
+LIMITS = {EVENTS: 8 * MIB, STRIPE: MIB, ALERTS: 8 * MIB}
 FLOOD_BYTES = 1024 * MIB
 HEADERS = {"Authorization": f"Bearer {ADMIN_KEY}", "Content-Type": "application/json"}
 
@@ -44,6 +45,8 @@ def padded(body: bytes, size_bytes: int) -> bytes:
 def event_of(path: str) -> bytes:
     if path == EVENTS:
         return json.dumps(payment()).encode()
+    if path == ALERTS:
+        return json.dumps(message()).encode()
     stripe = {"object": "event", "id": "evt_big", "type": "x.y", "data": {"object": {}}}
     return json.dumps(stripe).encode()
 

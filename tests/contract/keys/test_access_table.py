@@ -19,8 +19,11 @@ from tests.support.tree import PROJECT
 OWN, OTHER = "acme", "another"
 OPEN = {"GET /", "GET /metrics", "GET /-/healthy", "GET /-/ready"}
 SIGNED = {"POST /api/webhooks/stripe"}
-# What comes of a request that got past its key: there is no such letter.
-PAST_ITS_KEY = {"POST /api/v1/dead-letters/{number}/replay": 404}
+# What comes of a request that got past its key: there is no such letter, and a payment is no alert.
+PAST_ITS_KEY = {
+    "POST /api/v1/dead-letters/{number}/replay": 404,
+    "POST /api/webhooks/alertmanager": 422,
+}
 
 
 def read_table() -> dict[tuple[str, str], str]:

@@ -5,6 +5,7 @@ asks Prometheus for them.
 from exporter.catalogue.book import METRICS
 
 NAMES = """
+billing_alertmanager_alerts_received_total
 billing_auth_failures_total
 billing_build_info
 billing_config_last_reload_success_timestamp_seconds
@@ -14,7 +15,10 @@ billing_credit_grant_size_credits
 billing_credits_added_total
 billing_credits_consumed_total
 billing_database_clock_ahead_seconds
+billing_dead_letter_oldest_timestamp_seconds
 billing_dead_letters
+billing_disk_free_bytes
+billing_disk_size_bytes
 billing_dispute_closed_total
 billing_dispute_opened_amount_total
 billing_dispute_opened_total
@@ -47,6 +51,7 @@ billing_ledger_size_bytes
 billing_ledger_unfolded_groups
 billing_monitor_duration_seconds
 billing_monitor_failures_total
+billing_monitor_interval_seconds
 billing_monitor_last_success_timestamp_seconds
 billing_payment_amount_total
 billing_payment_failed_amount_total
@@ -71,6 +76,8 @@ billing_refund_failed_amount_total
 billing_refund_failed_total
 billing_refund_issued_amount_total
 billing_refund_issued_total
+billing_revenue_amount
+billing_revenue_expected_amount
 billing_series_overflow_total
 billing_stripe_credit_granted_amount_total
 billing_stripe_credit_granted_total

@@ -188,7 +188,9 @@ def test_every_key_is_documented_and_every_documented_key_exists() -> None:
         found = set()
         for field in msgspec.structs.fields(type_):
             is_struct = isinstance(field.type, type) and issubclass(field.type, msgspec.Struct)
-            inner = names(field.type, f"{field.name}.") if is_struct else {prefix + field.name}
+            inner = (
+                names(field.type, f"{prefix}{field.name}.") if is_struct else {prefix + field.name}
+            )
             found |= inner
         return found
 

@@ -12,6 +12,8 @@ WEBHOOK = "whsec_canary_0123456789"
 GOOD = {"BILLING_ADMIN_KEY": KEY, "STRIPE_WEBHOOK_SECRET": WEBHOOK}
 OTHERS = {
     "BILLING_ENCRYPTION_KEY": base64.b64encode(bytes(32)).decode(),
+    "BILLING_HEARTBEAT_URL": "https://example.com/canary-heartbeat",
+    "CUSTOM_WEBHOOKS": "https://example.com/canary-hook",
     "DATABASE_URL": "postgresql://host/name",
     "STRIPE_SECRET_KEY": "sk_test_1",
 }
@@ -72,11 +74,7 @@ def test_every_secret_may_come_from_a_file(tmp_path: Path, name: str) -> None:
     for path in ("secret", str(tmp_path / "secret")):
         settings = load({**environment, f"{name}_FILE": path}, tmp_path)
         revealed = {
-            "BILLING_ADMIN_KEY": settings.admin_key,
-            "BILLING_ENCRYPTION_KEY": settings.encryption_key,
-            "DATABASE_URL": settings.database_url,
-            "STRIPE_SECRET_KEY": settings.stripe_secret_key,
-            "STRIPE_WEBHOOK_SECRET": settings.stripe_webhook_secret,
+            each: getattr(settings, each.removeprefix("BILLING_").lower()) for each in SECRETS
         }
         assert set(settings.secrets) == set(revealed.values())
         assert [file.setting for file in settings.secret_files] == [f"{name}_FILE"]

@@ -69,6 +69,7 @@ RAISES: dict[str, tuple[Callable[[Figures], float], float]] = {
     "payment-failures": (_failing, 2.0),
     "payment-failures-critical": (_failing, 5.0),
     "no-successful-payments": (_failing, 5.0),
+    "payment-errors": (_count("payment_failures_total", failure_code="processing_error"), 20.0),
     "card-testing": (_count("payment_failures_total", failure_code="incorrect_cvc"), 20.0),
     "dunning": (_count("invoice_failed_total", source="stripe"), 8.0),
     "refund-spike": (_count("refund_issued_total"), 8.0),

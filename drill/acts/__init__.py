@@ -1,0 +1,22 @@
+"""What brings each alert about; a file a subject."""
+
+from drill.acts import availability, customers, exporter, money, monitoring, payments, webhooks
+from drill.plan import Act
+
+# Those that take longest come first.
+ACTS: tuple[Act, ...] = (
+    *money.ACTS,
+    *customers.ACTS,
+    *webhooks.ACTS,
+    *payments.ACTS,
+    *availability.ACTS,
+    *exporter.ACTS,
+    *monitoring.ACTS,
+)
+
+# Alerts that nothing brings about yet, and why.
+NOT_DRILLED: dict[str, str] = {
+    "BillingRevenueBelowExpected": (
+        "it compares full hours of the database's own clock with those of two past weeks."
+    ),
+}

@@ -1,0 +1,49 @@
+"""What watches the rest."""
+
+from dataclasses import replace
+
+from drill import faults
+from drill.plan import MINUTES, Act, Trouble
+from drill.traffic import Flow
+
+ACTS: tuple[Act, ...] = (
+    Act(
+        "rule-broken",
+        (
+            Trouble(
+                "a rule matches many to many",
+                faults.rule_broken,
+                ("BillingRuleEvaluationFailures",),
+            ),
+        ),
+    ),
+    Act(
+        "alertmanager-stopped",
+        (
+            Trouble(
+                "one of two Alertmanagers is stopped",
+                faults.alertmanager_stopped,
+                ("BillingAlertmanagerUnreachable",),
+            ),
+        ),
+        setup=replace(MINUTES, alertmanagers=2),
+    ),
+    Act(
+        "pagerduty-refuses",
+        (
+            Trouble(
+                "PagerDuty refuses an integration key",
+                faults.both(
+                    faults.sink_refusing("/v2/enqueue", 400),
+                    lambda stack: stack.traffic(Flow("payment-failures-critical", 40)),
+                ),
+                ("BillingNotificationFailures",),
+                slack_seconds=30,
+            ),
+        ),
+    ),
+    Act(
+        "watchdog",
+        (Trouble("all is well", faults.exporter_gone_at_end, ("BillingWatchdog",)),),
+    ),
+)

@@ -1,0 +1,111 @@
+"""The runbooks: a page for every alert, whose queries Prometheus can read and whose commands are
+commands. What they answer is seen in the drill.
+"""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from exporter.catalogue.book import METRICS
+from exporter.settings import Config
+from rules import external
+from rules.build import terms_of
+from rules.families import FAMILIES
+from rules.text import dump
+from tests.support.tools import find_tool
+from tests.support.tree import PROJECT
+
+PAGES = PROJECT / "rules" / "runbooks"
+ALERTS = [alert for family in FAMILIES for alert in family.alerts]
+# The seed's own, which several alerts share or which every critical one leads to.
+COMMON = "BILLING-CRITICAL-ALERT"
+SECTIONS = ["Meaning", "Impact", "Diagnosis", "Mitigation"]
+PROGRAMS = {"curl", "billing-exporter", "amtool", "promtool", "kubectl", "psql"}
+_BLOCK = re.compile(r"^ *```(\w+)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
+_NAME = re.compile(r"(?<![\w:$\"'.-])([a-z][a-z0-9_:]*)(?=\s*[{\[])")
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    text = page.read_text(encoding="utf-8")
+    return [body for found, body in _BLOCK.findall(text) if found == language]
+
+
+def queries() -> list[tuple[str, str]]:
+    return [
+        (page.stem, query)
+        for page in sorted(PAGES.glob("*.md"))
+        for block in blocks(page, "promql")
+        for query in re.split(r"\n\s*\n", block.strip())
+    ]
+
+
+def known_names() -> set[str]:
+    histograms = [metric.name for metric in METRICS if metric.kind == "histogram"]
+    terms = terms_of(Config())
+    return {
+        *(metric.name for metric in METRICS),
+        *(name + part for name in histograms for part in ("_bucket", "_count", "_sum")),
+        *(value.name for value in vars(external).values() if hasattr(value, "bounds")),
+        *(r.recorded_name(terms) for family in FAMILIES for r in family.recordings),
+        "ALERTS",
+        "ALERTS_FOR_STATE",
+    }
+
+
+def test_every_alert_has_a_page_and_every_page_an_alert() -> None:
+    wanted = {alert.runbook or alert.name for alert in ALERTS} | {COMMON}
+    assert {page.stem for page in PAGES.glob("*.md")} == wanted
+
+
+@pytest.mark.parametrize("page", sorted(PAGES.glob("*.md")), ids=lambda page: page.stem)
+def test_a_page_says_what_somebody_woken_asks(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    assert text.startswith(f"# {page.stem}\n")
+    assert re.findall(r"^## (.+)$", text, re.MULTILINE) == SECTIONS
+    diagnosis = text.split("## Diagnosis\n")[1].split("## Mitigation\n")[0]
+    assert "```promql" in diagnosis or "```sh" in diagnosis
+
+
+def test_prometheus_can_read_every_query(tmp_path: Path) -> None:
+    rules = [
+        {"record": f"query:{number}", "expr": query} for number, (_, query) in enumerate(queries())
+    ]
+    assert rules
+    file = tmp_path / "queries.yml"
+    file.write_text(dump({"groups": [{"name": "runbooks", "rules": rules}]}), encoding="utf-8")
+    done = subprocess.run(
+        [find_tool("promtool"), "check", "rules", "--lint=none", file],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_metric_in_a_query_exists() -> None:
+    known = known_names()
+    wrong = [
+        (page, name)
+        for page, query in queries()
+        for name in _NAME.findall(query)
+        if name not in known
+    ]
+    assert wrong == []
+
+
+def test_every_command_is_one_of_a_few_and_the_shell_can_read_it() -> None:
+    for page in sorted(PAGES.glob("*.md")):
+        for block in blocks(page, "sh"):
+            done = subprocess.run(
+                ["sh", "-n"], check=False, input=block, capture_output=True, text=True, timeout=10
+            )
+            assert done.returncode == 0, (page.name, done.stderr)
+            for line in block.replace("\\\n", " ").splitlines():
+                program = line.split("|")[0].split()[0] if line.split() else ""
+                assert not program or program.startswith("#") or program in PROGRAMS, (
+                    page.name,
+                    line,
+                )
