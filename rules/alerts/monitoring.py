@@ -78,7 +78,7 @@ ALERTMANAGER = Alert(
             "dropped": external.ALERTS_DROPPED,
             "errors": external.ALERTMANAGER_ERRORS,
             "failures": external.EVALUATION_FAILURES,
-            "window": minutes(5),
+            "window": minutes(10),
             "least": t.ALERTMANAGER_ERRORS,
         },
     ),
@@ -86,24 +86,24 @@ ALERTMANAGER = Alert(
     summary="Prometheus can't hand alerts to an Alertmanager.",
     description=Query(
         "{{ $labels.instance }}, which evaluates the rules about billing, knows no Alertmanager, "
-        "drops alerts, or failed @least times in 5 minutes to send some to one of them.",
+        "drops alerts, or failed @least times in 10 minutes to send some to one of them.",
         {"least": t.ALERTMANAGER_ERRORS},
     ),
     story=Story(
         tracks=(
             Track(external.ALERTMANAGERS_DISCOVERED, 2, _PROMETHEUS, counts=False, almost=1),
-            Track(external.ALERTS_DROPPED, 0, _PROMETHEUS, almost=0.5),
-            Track(external.ALERTMANAGER_ERRORS, 0, _PROMETHEUS | _FIRST, trouble=1, almost=0.5),
+            Track(external.ALERTS_DROPPED, 0, _PROMETHEUS, almost=0.25),
+            Track(external.ALERTMANAGER_ERRORS, 0, _PROMETHEUS | _FIRST, trouble=1, almost=0.25),
             Track(external.EVALUATION_FAILURES, 0, _GROUP),
         ),
         lead=minutes(10),
         fires_after=minutes(8),
-        clears_after=minutes(5),
+        clears_after=minutes(10),
         brief=minutes(2),
         labels=_PROMETHEUS,
         text=(
             "one, which evaluates the rules about billing, knows no Alertmanager, drops alerts, or "
-            "failed 3 times in 5 minutes to send some to one of them."
+            "failed 3 times in 10 minutes to send some to one of them."
         ),
     ),
 )

@@ -13,7 +13,7 @@ RULE_FAILURES = Threshold(
 ALERTMANAGER_ERRORS = Threshold(
     "alertmanager_errors_least_events",
     3,
-    "errors in five minutes",
+    "errors in ten minutes",
     "A restart costs one or two, and what was not sent is sent again a minute later.",
     1,
     1000,
