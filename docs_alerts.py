@@ -21,8 +21,8 @@ def build() -> str:
         "without the tests, which are of the shipped thresholds.",
         "Rules of your own go to `rules/local/` as files that Prometheus reads; they are checked "
         "and copied beside ours.",
-        "An answer is expected by severity: "
-        + ", ".join(f"{severity} within {time}" for severity, time in RESPONSE_TIMES.items())
+        "By when somebody should answer: "
+        + ", ".join(f"{severity}: {time}" for severity, time in RESPONSE_TIMES.items())
         + ".",
         *(
             block
@@ -37,10 +37,10 @@ def build() -> str:
             (
                 (
                     code(threshold.name),
-                    f"{threshold.default:g}",
+                    f"{threshold.default:.15g}",
                     threshold.unit,
-                    f"{threshold.least:g}",
-                    f"{threshold.most:g}",
+                    f"{threshold.least:.15g}",
+                    f"{threshold.most:.15g}",
                     threshold.reason,
                 )
                 for threshold in THRESHOLDS

@@ -111,7 +111,7 @@ def burn_alert(objective: Objective, pace: Pace, story: Story) -> Alert:
         name=f"Billing{subject}ErrorBudgetBurn{pace.word}",
         severity=pace.severity,
         triage="errors",
-        subsystem=f"{subject.lower()}_objective",
+        subsystem=f"{subject.lower()}-objective",
         query=Query(
             _QUERY,
             {

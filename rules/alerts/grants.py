@@ -114,7 +114,7 @@ HUGE = Alert(
     name="BillingHugeCreditGrant",
     severity="warning",
     triage="business",
-    subsystem="grants_single",
+    subsystem="grants-single",
     query=Query(
         """
 max without (source) (
@@ -157,7 +157,7 @@ ABOVE_BASELINE = Alert(
     name="BillingCreditGrantsAboveBaseline",
     severity="warning",
     triage="business",
-    subsystem="grants_total",
+    subsystem="grants-total",
     query=Query(
         "max without (source) (@granted > @growth * @usual and @granted >= @least)",
         {
