@@ -14,8 +14,8 @@ def build() -> str:
     alerts = [alert for family in FAMILIES for alert in family.alerts]
     return page(
         "# Alerts",
-        "`make rules` writes them to `rules/generated/`: `billing-*.rules.yml` for Prometheus, a group "
-        "each, `prometheus-rule.yml` with the same groups for the Prometheus Operator, and "
+        "`make rules` writes them to `rules/generated/`: `billing-*.rules.yml` for Prometheus, a "
+        "group each, `prometheus-rule.yml` with the same groups for the Prometheus Operator, and "
         "`billing-*.test.yml`, which `promtool test rules` runs. `make rules CONFIG=billing.yml "
         "OUT=dir` writes those of a deployment, with its namespace, thresholds and links, and "
         "without the tests, which are of the shipped thresholds.",
