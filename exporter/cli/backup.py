@@ -29,7 +29,7 @@ from exporter.ledger.restore import Present, Restored, read_present, restore
 from exporter.settings import Settings
 
 # The exporter's own work comes first.
-_NICENESS = 10
+_NICENESS = 19
 
 
 @click.command()

@@ -8,6 +8,8 @@ import contextlib
 import hashlib
 import subprocess
 import tempfile
+import threading
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,6 +27,9 @@ FORMAT = 1
 MARK = b"\n-- billing-exporter backup "
 PIECE_BYTES = 1024 * 1024
 _LONGEST_MANIFEST_BYTES = 8 * 1024 * 1024
+# How many times as long as it worked it rests: the server reads for pg_dump with the same priority as
+# it commits for the exporter, and only who reads slowly can spare it.
+_RESTS = 4
 _STATE = """
 SELECT
     (SELECT ledger_id::text FROM ledger.identity),
@@ -73,13 +78,16 @@ def write_backup(clients: Clients, file: IO[bytes], progress: Callable[[int], No
             "--lock-wait-timeout=30s",
             f"--snapshot={row[0]}",
         )
-        size, hashed = 0, hashlib.sha256()
+        size, hashed, rest = 0, hashlib.sha256(), threading.Event()
         with output_of(command, clients.environment) as dump:
+            begun = time.monotonic()
             while piece := dump.read(PIECE_BYTES):
                 file.write(piece)
                 hashed.update(piece)
                 size += len(piece)
                 progress(size)
+                rest.wait(_RESTS * (time.monotonic() - begun))
+                begun = time.monotonic()
     ledger_id, groups, migrations = state
     manifest = Manifest(
         format=FORMAT,
