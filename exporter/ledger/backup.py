@@ -27,8 +27,8 @@ FORMAT = 1
 MARK = b"\n-- billing-exporter backup "
 PIECE_BYTES = 1024 * 1024
 _LONGEST_MANIFEST_BYTES = 8 * 1024 * 1024
-# How many times as long as it worked it rests: the server reads for pg_dump with the same priority as
-# it commits for the exporter, and only who reads slowly can spare it.
+# How many times as long as it worked it rests: the server reads for pg_dump with the same priority
+# as it commits for the exporter, and only who reads slowly can spare it.
 _RESTS = 4
 _STATE = """
 SELECT
