@@ -178,7 +178,9 @@ def test_of_two_alertmanagers_each_is_told_of_and_one_that_is_away_fails(
 def test_whoever_is_interrupted_leaves_no_alert_for_long(
     server: AlertmanagerServer, tmp_path: Path, number: signal.Signals
 ) -> None:
-    process = subprocess.Popen(
+    # Whoever ignores it, as a shell's background job does, hands that on to every child.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    with subprocess.Popen(
         [sys.executable, "-m", "exporter", "alerts", "test", "--for", "50s"],
         cwd=tmp_path,
         env={
@@ -188,15 +190,16 @@ def test_whoever_is_interrupted_leaves_no_alert_for_long(
         },
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-    )
-    try:
-        (sent,) = wait_until(server.alerts, 20, "it fires")
-        ends_at = datetime.fromisoformat(sent["endsAt"])
-        assert timedelta(seconds=60) < ends_at - datetime.now(UTC) < timedelta(seconds=120)
-        process.send_signal(number)
-        process.communicate(timeout=20)
-    finally:
-        process.kill()
+    ) as process:
+        signal.signal(signal.SIGINT, before)
+        try:
+            (sent,) = wait_until(server.alerts, 20, "it fires")
+            ends_at = datetime.fromisoformat(sent["endsAt"])
+            assert timedelta(seconds=60) < ends_at - datetime.now(UTC) < timedelta(seconds=120)
+            process.send_signal(number)
+            process.communicate(timeout=20)
+        finally:
+            process.kill()
     assert process.returncode == (1 if number is signal.SIGINT else -number)
     assert bool(server.alerts()) is (number is signal.SIGKILL)
 
