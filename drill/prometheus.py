@@ -151,14 +151,6 @@ class Prometheus:
         """Whether it fires now."""
         return bool(self.query(f'ALERTS{{alertname="{alert}",alertstate="firing"}}'))
 
-    def alerts_fired(self, since_seconds: float, now_seconds: float) -> set[str]:
-        """The names of all alerts that fired since then."""
-        window = f"{max(1, round(now_seconds - since_seconds))}s"
-        found = self.query(
-            f'count by (alertname) (count_over_time(ALERTS{{alertstate="firing"}}[{window}]))'
-        )
-        return {series["metric"]["alertname"] for series in found}
-
     def samples_scraped(self) -> float:
         """Since when the exporter has been scraped, in scrapes."""
         found = self.query("max(count_over_time(billing_ready[1h]))")
