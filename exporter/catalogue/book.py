@@ -75,7 +75,7 @@ class Catalogue:
     def __init__(self, configured: Mapping[str, tuple[str, ...]] | None = None) -> None:
         self._configured = configured or {}
         self._known = {
-            metric.name: [(label, self._spellings(label)) for label in metric.labels]
+            metric.name: [(label, self.spellings(label)) for label in metric.labels]
             for metric in EVENT_METRICS
         }
         self._bounds = {metric.name: stored_bounds(metric) for metric in METRICS}
@@ -178,7 +178,8 @@ class Catalogue:
             values.append(value)
         return tuple(values)
 
-    def _spellings(self, label: Label) -> dict[str, str]:
+    def spellings(self, label: Label) -> dict[str, str]:
+        """The label's values by whatever means them, in lower case."""
         values = self.values(label)
         known = {value.lower(): value for value in values}
         return known | {alias: value for alias, value in label.aliases if value in values}

@@ -3,72 +3,30 @@
 import hashlib
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
-from msgspec import UNSET, Meta, UnsetType
+from msgspec import UNSET
 from msgspec.structs import asdict, astuple, replace
 
 from exporter.catalogue.book import Catalogue, Shares
 from exporter.catalogue.currencies import DECIMALS
-from exporter.catalogue.events import APP_KINDS, METADATA, Event, Kind
+from exporter.catalogue.events import APP_KINDS, Event
 from exporter.domain.access import id_scope
+from exporter.domain.facts import Fact, Who, customer_scope
+from exporter.ingest.app_event import AppEvent, Metadata
+from exporter.ingest.attribution import Attribution, FactShape
 from exporter.ingest.refusal import EventRefusedError, ForeignOrganizationError
 from exporter.ingest.strict_json import check_duplicate_keys, read
 from exporter.ledger.entry import Entry
 
-MAX_AMOUNT_MINOR = 10**12
 AHEAD = timedelta(minutes=5)
 RETENTION_MARGIN = timedelta(days=5)
 
-_Text = Annotated[str, Meta(min_length=1, max_length=255)]
-_Count = Annotated[int, Meta(ge=0, le=MAX_AMOUNT_MINOR)]
-_Milliseconds = Annotated[float, Meta(ge=0, le=10**9)]
-_Time = Annotated[datetime, Meta(tz=True)]
-_FIELDS: dict[str, list[tuple[str, Any]]] = {
-    "amount": [("amount", _Count), ("amount_cents", _Count)],
-    "quantity": [("quantity", _Count)],
-    "duration": [("duration", _Milliseconds)],
-}
-
-# What is left out stays UNSET, so that an event encoded again has the keys that it came with.
-Metadata = msgspec.defstruct(
-    "Metadata",
-    [(name, _Text | None | UnsetType, UNSET) for name in METADATA],
-    forbid_unknown_fields=True,
-    frozen=True,
-)
-
-
-def _struct_of(kind: Kind) -> type[msgspec.Struct]:
-    fields: list[Any] = []
-    for measurement in kind.measurements:
-        for name, type_ in _FIELDS[measurement]:
-            alone = measurement in kind.required and measurement != "amount"
-            fields.append((name, type_) if alone else (name, type_ | UnsetType, UNSET))
-    fields.sort(key=len)
-    measurements = msgspec.defstruct(
-        f"{kind.name}_measurements", fields, forbid_unknown_fields=True, frozen=True
-    )
-    given: list[Any] = [("id", _Text), ("occurred_at", _Time)]
-    if kind.required:
-        given.append(("measurements", measurements))
-    else:
-        given.append(("measurements", measurements | UnsetType, UNSET))
-    given.append(("metadata", Metadata | UnsetType, UNSET))
-    return msgspec.defstruct(
-        kind.name, given, tag=kind.name, tag_field="event", forbid_unknown_fields=True, frozen=True
-    )
-
-
-_STRUCTS = {kind.name: _struct_of(kind) for kind in APP_KINDS}
-_NEEDS_AMOUNT = {kind.name for kind in APP_KINDS if "amount" in kind.required}
-_union: Any = None
-for _struct in _STRUCTS.values():
-    _union = _struct if _union is None else _union | _struct
-_decode = msgspec.json.Decoder(_union).decode
-_decode_array = msgspec.json.Decoder(list[_union]).decode
+_decode = msgspec.json.Decoder(AppEvent).decode
+_decode_array = msgspec.json.Decoder(list[AppEvent]).decode
 _encode = msgspec.json.Encoder().encode
+_NEEDS_AMOUNT = {kind.name for kind in APP_KINDS if "amount" in kind.required}
 _NO_METADATA: Any = Metadata()
 _MAX_REASON = 300
 _SEE_FIELDS = "See docs/events.md for its fields, types and bounds."
@@ -104,7 +62,9 @@ class Telemetry:
         self._livemode = livemode
         self._oldest_days = id_retention_days - RETENTION_MARGIN.days
         self._now = now
-        self._shapes: dict[tuple[object, ...], Shares] = {}
+        self._attribution = Attribution(catalogue)
+        self._customer_scope = customer_scope(None, livemode)
+        self._shapes: dict[tuple[object, ...], tuple[Shares, FactShape | None]] = {}
 
     def decode(self, raw: bytes, organization_id: str | None = None) -> Entry:
         """One JSON event, of one organisation if that is given. Raises EventRefusedError, or
@@ -144,7 +104,7 @@ class Telemetry:
     ) -> Entry:
         """As `decode`, of one that was decoded already (out of a CloudEvent)."""
         try:
-            event = msgspec.convert(value, _union)
+            event = msgspec.convert(value, AppEvent)
         except msgspec.ValidationError as error:
             raise _refusal(error) from None
         _check_text(event)
@@ -167,47 +127,55 @@ class Telemetry:
             duration_micros is None,
             *astuple(metadata)[_FIRST_COUNTED:],
         )
-        shares = self._shapes.get(shape)
-        if shares is None:
-            shares = self._find_shares(kind, metadata, amount, quantity, duration_micros)
+        found = self._shapes.get(shape)
+        if found is None:
+            meaning = self._meaning(kind, metadata, amount, quantity, duration_micros)
+            found = self._catalogue.shares(meaning), self._attribution.shape(meaning)
             if len(self._shapes) >= _REMEMBERED_SHAPES:
                 self._shapes.clear()
-            self._shapes[shape] = shares
+            self._shapes[shape] = found
+        shares, fact_shape = found
+        facts: tuple[Fact, ...] = ()
+        if fact_shape:
+            who = Who(
+                metadata.organization_id or None,
+                self._customer_scope,
+                metadata.customer_id or None,
+            )
+            at_seconds = event.occurred_at.timestamp()
+            facts = (fact_shape.fact(who, at_seconds, event.id, amount, quantity),)
         content = _encode(event)
         return Entry(
             key=("app", scope, event.id),
             digest=digest(content),
             increments=tuple(shares.increments(amount, quantity, duration_micros)),
+            facts=facts,
             content=content,
         )
 
-    def _find_shares(
+    def _meaning(
         self,
         kind: str,
         metadata: Any,
         amount_minor: int | None,
         quantity: int | None,
         duration_micros: int | None,
-    ) -> Shares:
+    ) -> Event:
         currency = (metadata.currency or self._default_currency).lower()
         if amount_minor is not None and currency not in DECIMALS:
             raise EventRefusedError(
                 f"metadata.currency {currency!r} is not a currency that Stripe knows",
                 "Send a three-letter ISO 4217 code in lower case, as in usd.",
             )
-        return self._catalogue.shares(
-            Event(
-                kind=kind,
-                source="app",
-                livemode=self._livemode,
-                amount_minor=amount_minor,
-                currency=currency,
-                quantity=quantity,
-                duration_micros=duration_micros,
-                attributes={
-                    name: value for name in _ATTRIBUTES if (value := getattr(metadata, name))
-                },
-            )
+        return Event(
+            kind=kind,
+            source="app",
+            livemode=self._livemode,
+            amount_minor=amount_minor,
+            currency=currency,
+            quantity=quantity,
+            duration_micros=duration_micros,
+            attributes={name: value for name in _ATTRIBUTES if (value := getattr(metadata, name))},
         )
 
     def _window(self) -> tuple[datetime, datetime]:
@@ -260,7 +228,10 @@ def _owned(entry: Entry, event: Any, organization_id: str) -> Entry:
     content = _encode(replace(event, metadata=metadata))
     source, scope, id_ = entry.key
     key = (source, id_scope(organization_id, scope), id_)
-    return replace(entry, key=key, content=content, digest=digest(content))
+    facts = tuple(
+        fact._replace(who=fact.who._replace(organization_id=named)) for fact in entry.facts
+    )
+    return replace(entry, key=key, content=content, digest=digest(content), facts=facts)
 
 
 def _amount(kind: str, measured: Any) -> int | None:
@@ -285,7 +256,8 @@ def _refusal(error: msgspec.ValidationError) -> EventRefusedError:
     place = where.rstrip("`").lstrip(".")
     if reason.startswith("Invalid value") and place == "event":
         return EventRefusedError(
-            "event isn't a kind that apps send", f"Use one of {', '.join(_STRUCTS)}."
+            "event isn't a kind that apps send",
+            f"Use one of {', '.join(kind.name for kind in APP_KINDS)}.",
         )
     text = f"{place}: {reason}" if place else reason
     return EventRefusedError(text[:_MAX_REASON], _SEE_FIELDS)

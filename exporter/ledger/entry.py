@@ -9,6 +9,7 @@ from enum import Enum
 import msgspec
 
 from exporter.catalogue.model import Increment
+from exporter.domain.facts import Fact
 from exporter.domain.subscription import Subscription
 
 Key = tuple[str, str, str]
@@ -27,7 +28,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     """One event as the ledger takes it, unique by its `key`: source, scope and id.
 
     `digest` tells its content apart, signed 64 bits. `increments` count if the id is new;
-    those below a key of `once` only if that key is new within source and scope, too.
+    those below a key of `once` only if that key is new within source and scope, too. The
+    `subscription` and the `facts` about organisations hold if the id is new.
     `content` is kept: an app's event as JSON, a Stripe body as it came.
     """
 
@@ -36,6 +38,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     increments: tuple[Increment, ...]
     once: tuple[tuple[str, tuple[Increment, ...]], ...] = ()
     subscription: Subscription | None = None
+    facts: tuple[Fact, ...] = ()
     content: bytes = b""
 
 

@@ -11,6 +11,7 @@ from exporter.ledger import stored_series
 from exporter.ledger.arrays import bigints, byteas, texts
 from exporter.ledger.connection import Connection
 from exporter.ledger.entry import DeadLetter, Entry, Key, Outcome, Submission
+from exporter.ledger.fact_rows import encode_facts
 from exporter.ledger.known_keys import KnownKeys
 from exporter.ledger.queries import GROUP
 from exporter.ledger.sealing import Sealer
@@ -148,6 +149,7 @@ class Group:
         admitted, self.collapsed = totals.admit(merge(found))
         self.increments = merge(admitted) if self.collapsed else admitted
         fresh.sort(key=_key_of)
+        states = [(entry.key[1], entry.subscription) for entry in fresh if entry.subscription]
         return (
             *_key_columns([entry.key for entry in fresh]),
             bigints([entry.digest for entry in fresh]),
@@ -159,9 +161,8 @@ class Group:
             byteas([sealer.seal(letter.body) for letter in unkept]),
             *self._kept(fresh, sealer),
             stored_series.encode(self.increments).decode() if self.increments else None,
-            encode_states(
-                [(entry.key[1], entry.subscription) for entry in fresh if entry.subscription]
-            ),
+            encode_states(states),
+            encode_facts([fact for entry in fresh for fact in entry.facts], states),
         )
 
     def _kept(self, fresh: list[Entry], sealer: Sealer) -> tuple[object, ...]:

@@ -149,8 +149,10 @@ CREATE TABLE shared.subscriptions (
     event_id text NOT NULL,
     tied boolean NOT NULL DEFAULT false,
     changed_at timestamptz NOT NULL DEFAULT now(),
+    organization_id text,
     PRIMARY KEY (scope, subscription_id)
 );
+CREATE INDEX subscriptions_organization ON shared.subscriptions (organization_id);
 CREATE INDEX subscriptions_tied ON shared.subscriptions (scope, subscription_id) WHERE tied;
 
 -- People who look into the ledger: everything but bodies, which hold personal data.

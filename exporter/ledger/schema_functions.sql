@@ -9,7 +9,7 @@ CREATE FUNCTION ledger.commit_group(
     letter_bodies bytea[],
     contents bytea,
     body_scopes text[], body_ids text[], bodies bytea[],
-    increments jsonb, subscriptions jsonb,
+    increments jsonb, subscriptions jsonb, facts jsonb DEFAULT NULL,
     OUT group_no bigint, OUT epoch integer, OUT known jsonb
 ) LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
@@ -87,6 +87,9 @@ BEGIN
         END IF;
         IF subscriptions IS NOT NULL THEN
             PERFORM ledger.apply_subscriptions(subscriptions);
+        END IF;
+        IF facts IS NOT NULL THEN
+            PERFORM ledger.apply_facts(clock_timestamp(), facts);
         END IF;
     EXCEPTION WHEN SQLSTATE 'BE001' THEN
         group_no := NULL;

@@ -5,5 +5,5 @@ SELECT group_no, known FROM ledger.commit_group(
     %b::text[], %b::text[], %b::text[],
     %b::text[], %b::text[], %b::text[], %b::text[], %b::bytea[],
     %b::bytea, %b::text[], %b::text[], %b::bytea[],
-    %s::jsonb, %s::jsonb
+    %s::jsonb, %s::jsonb, %s::jsonb
 );

@@ -126,7 +126,15 @@ def test_a_server_that_is_new_enough_is_taken(version: int) -> None:
 def test_the_schema_files_are_what_the_migrations_make(any_postgres: EmbeddedServer) -> None:
     with new_database(any_postgres) as migrated, new_database(any_postgres) as read:
         migrate(migrated)
-        for name in ("schema.sql", "schema_functions.sql"):
+        for name in (
+            "schema.sql",
+            "schema_functions.sql",
+            "schema_usage.sql",
+            "schema_usage_functions.sql",
+            "schema_usage_alerts.sql",
+            "schema_organizations.sql",
+            "schema_facts.sql",
+        ):
             ask(read, files("exporter.ledger").joinpath(name).read_text(encoding="utf-8"))
         made, written = describe_schema(migrated), describe_schema(read)
         for aspect, rows in made.items():
