@@ -32,6 +32,8 @@ KINDS = (
     "dead_letters",
     "telemetry_events",
     "subscriptions",
+    "customers",
+    "organizations",
     "event_ids",
     "once_keys",
     "api_keys",
@@ -46,6 +48,9 @@ _TOUCHED = (
     ("ledger", "event_ids"),
     ("ledger", "once_keys"),
     ("shared", "alert_history"),
+    ("shared", "billing_alerts"),
+    ("shared", "usage_hours"),
+    ("shared", "api_usage_logs"),
 )
 
 Progress = Callable[[int, int], None]
@@ -114,6 +119,8 @@ class _Erasure:
         self._erase_named("find_event_ids", "hash_event_ids", "event_ids")
         self._erase_named("find_once_keys", "hash_once_keys", "once_keys")
         self._erase_at_once("count_subscriptions", "forget_subscriptions", "subscriptions")
+        self._erase_at_once("count_customers", "forget_customers", "customers")
+        self._erase_at_once("count_organizations", "forget_organizations", "organizations")
         self._erase_at_once("count_keys", "delete_keys", "api_keys")
         self._erase_alerts()
         return before != (self._person.owned, self.erased.found.total())

@@ -151,6 +151,8 @@ def test_a_customer_is_gone_and_every_total_stays(
         "dead_letters": 1,
         "telemetry_events": 2,
         "subscriptions": 1,
+        "customers": 1,
+        "organizations": 0,
         "event_ids": 1,
         "once_keys": 2,
         "api_keys": 0,

@@ -42,7 +42,32 @@ ON CONFLICT DO NOTHING;
 SELECT count(*) FROM shared.subscriptions WHERE customer_id = ANY (%(ids)s);
 
 -- name: forget_subscriptions
-UPDATE shared.subscriptions SET customer_id = NULL WHERE customer_id = ANY (%(ids)s);
+UPDATE shared.subscriptions SET customer_id = NULL, organization_id = NULL
+WHERE customer_id = ANY (%(ids)s);
+
+-- name: count_customers
+SELECT count(*) FROM shared.customers WHERE customer_id = ANY (%(ids)s);
+
+-- name: forget_customers
+DELETE FROM shared.customers WHERE customer_id = ANY (%(ids)s);
+
+-- name: count_organizations
+SELECT count(*) FROM shared.organizations WHERE organization_id = ANY (%(ids)s);
+
+-- name: forget_organizations
+-- The row of the organisation goes last, as it is what others lock; those of its alerts take the
+-- history of the alerts with them.
+WITH ids AS MATERIALIZED (
+    SELECT organization_id FROM shared.organizations
+    WHERE organization_id = ANY (%(ids)s)
+    ORDER BY organization_id FOR UPDATE
+),
+alerts AS (DELETE FROM shared.billing_alerts WHERE organization_id IN (SELECT * FROM ids)),
+overrides AS (DELETE FROM shared.quota_overrides WHERE organization_id IN (SELECT * FROM ids)),
+figures AS (DELETE FROM shared.usage WHERE organization_id IN (SELECT * FROM ids)),
+hours AS (DELETE FROM shared.usage_hours WHERE organization_id IN (SELECT * FROM ids)),
+logs AS (DELETE FROM shared.api_usage_logs WHERE organization_id IN (SELECT * FROM ids))
+DELETE FROM shared.organizations WHERE organization_id IN (SELECT * FROM ids);
 
 -- name: empty_dead_letter
 UPDATE ledger.dead_letters SET
