@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import click
 
-from drill.acts import ACTS, NOT_DRILLED
+from drill.acts import ACTS
 from drill.figures import Outcome, line, table
 from drill.plan import Act
 from drill.run import play
@@ -24,13 +24,12 @@ def main(*, alerts: tuple[str, ...], jobs: int) -> None:
     """
     for name in alerts:
         if not any(name in act.alerts for act in ACTS):
-            raise click.UsageError(f"{name}: {NOT_DRILLED.get(name, 'there is no such alert')}.")
+            raise click.UsageError(f"{name}: there is no such alert.")
     acts = [_only(act, alerts) for act in ACTS if not alerts or {*alerts} & {*act.alerts}]
     begun = time.monotonic()
     outcomes = _run(acts, jobs)
     click.echo(f"{table(outcomes)}\n")
-    skipped = () if alerts else tuple(NOT_DRILLED)
-    click.echo(line(outcomes, skipped, time.monotonic() - begun))
+    click.echo(line(outcomes, time.monotonic() - begun))
     sys.exit(1 if any(outcome.gaps for outcome in outcomes) else 0)
 
 

@@ -98,14 +98,21 @@ def other_killed(stack: Stack) -> Iterator[None]:
 
 @contextlib.contextmanager
 def other_cut_off(stack: Stack) -> Iterator[None]:
-    """One of two replicas is started where it can't reach the database."""
-    other = stack.replicas[1]
-    assert other.proxy is not None
-    other.stop()
-    other.proxy.ask(CuttingProxy.refuse)
-    other.start()
+    """One of two replicas loses its way to the database."""
+    proxy = stack.replicas[1].proxy
+    assert proxy is not None
+    proxy.ask(CuttingProxy.refuse)
     yield
-    other.proxy.ask(CuttingProxy.accept)
+    proxy.ask(CuttingProxy.accept)
+
+
+@contextlib.contextmanager
+def other_started_cut_off(stack: Stack) -> Iterator[None]:
+    """One of two replicas is started where it can't reach the database."""
+    stack.replicas[1].stop()
+    with other_cut_off(stack):
+        stack.replicas[1].start()
+        yield
 
 
 @contextlib.contextmanager

@@ -49,7 +49,7 @@ def table(outcomes: Sequence[Outcome]) -> str:
     )
 
 
-def line(outcomes: Sequence[Outcome], not_drilled: Sequence[str], seconds: float) -> str:
+def line(outcomes: Sequence[Outcome], seconds: float) -> str:
     """The figures by name."""
     drilled = len(outcomes)
     late = [abs(one.late_seconds) for one in outcomes if one.late_seconds is not None]
@@ -62,7 +62,6 @@ def line(outcomes: Sequence[Outcome], not_drilled: Sequence[str], seconds: float
             "text_ok": sum(one.text_ok for one in outcomes),
             "resolved": len(resolved),
             "with_gaps": sorted(one.alert for one in outcomes if one.gaps),
-            "not_drilled": sorted(not_drilled),
             "late_seconds_max": round(max(late, default=0.0), 2),
             "resolved_seconds_max": round(max(resolved, default=0.0), 2),
             "seconds": round(seconds, 1),

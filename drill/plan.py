@@ -36,7 +36,8 @@ class Trouble:
 @dataclass(frozen=True, slots=True)
 class Act:
     """Troubles that don't disturb each other, at the same time on one stack, after `lead_seconds`
-    of the steady traffic, which goes on beside them if it is `kept`.
+    of the steady traffic, which goes on beside them if it is `kept`. Before all that, the stack
+    lives through a `history`.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Act:
     steady: Flow | None = STEADY
     kept: bool = True
     lead_seconds: float = 10.0
+    history: Callable[[Stack], None] | None = None
 
     @property
     def alerts(self) -> tuple[str, ...]:

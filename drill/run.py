@@ -66,12 +66,14 @@ class _Player:
 
     def play(self) -> None:
         stack, act = self._stack, self._act
+        if act.history:
+            act.history(stack)
         with contextlib.ExitStack() as steady:
-            self._lead(steady)
+            led = self._lead(steady)
             with contextlib.ExitStack() as troubles:
                 began: list[float] = []
                 for trouble in act.troubles:
-                    began.append(time.time())
+                    began.append(time.time() if act.kept else led)
                     troubles.enter_context(trouble.make(stack))
                 for trouble, began_seconds in zip(act.troubles, began, strict=True):
                     for name in trouble.alerts:
@@ -90,8 +92,10 @@ class _Player:
     def _fired(self) -> list[Outcome]:
         return [one for one in self._outcomes.values() if one.fired_seconds is not None]
 
-    def _lead(self, steady: contextlib.ExitStack) -> None:
-        """Steady time before the trouble, in which nothing of it may fire."""
+    def _lead(self, steady: contextlib.ExitStack) -> float:
+        """Steady time before the trouble, in which nothing of it may fire; when it ended. The
+        process that made the traffic ends later than that.
+        """
         if self._act.steady:
             steady.enter_context(self._stack.traffic(self._act.steady))
         scrapes = self._act.lead_seconds / SCRAPE_SECONDS
@@ -103,8 +107,10 @@ class _Player:
             heartbeat = _FAMILIES[name][0].story.heartbeat
             if not heartbeat and self._stack.prometheus.is_firing(name):
                 outcome.gaps.append("fired before the trouble")
+        led = time.time()
         if not self._act.kept:
             steady.close()
+        return led
 
     def _compressed(self, duration: Duration) -> float:
         return duration.seconds / self._act.setup.compression

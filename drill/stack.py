@@ -35,7 +35,8 @@ CONFIG: Mapping[str, Any] = {
 class Setup:
     """What is to be launched: time in rules and routes goes `compression` times as fast. Around
     all that runs, `prepare` does something to the stack's folder, and gives what the exporters'
-    environment has besides; `config` is added to billing.yml.
+    environment has besides; `config` is added to billing.yml. `programs` makes PostgreSQL's
+    programs, where it shall not be the usual ones.
     """
 
     compression: int = 1
@@ -43,6 +44,7 @@ class Setup:
     alertmanagers: int = 1
     prepare: Callable[[Path], AbstractContextManager[Mapping[str, str]]] = nothing
     config: Mapping[str, Any] = field(default_factory=dict)
+    programs: Callable[[Path], Path] | None = None
 
 
 @dataclass
@@ -85,7 +87,8 @@ def launched(setup: Setup) -> Iterator[Stack]:
         folder = running.enter_context(reachable_folder())
         prepared = running.enter_context(setup.prepare(folder))
         environment = {**prepared, "BILLING_CONFIG": str(folder / "billing.yml")}
-        database = running.enter_context(Database.running(folder / "database"))
+        programs = setup.programs(folder) if setup.programs else None
+        database = running.enter_context(Database.running(folder / "database", programs))
         mail, http = running.enter_context(MailSink()), running.enter_context(HttpSink())
         replicas: list[Replica] = []
         for name in setup.replicas:

@@ -13,10 +13,3 @@ ACTS: tuple[Act, ...] = (
     *exporter.ACTS,
     *monitoring.ACTS,
 )
-
-# Alerts that nothing brings about yet, and why.
-NOT_DRILLED: dict[str, str] = {
-    "BillingRevenueBelowExpected": (
-        "it compares full hours of the database's own clock with those of two past weeks."
-    ),
-}

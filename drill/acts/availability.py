@@ -45,9 +45,21 @@ ACTS: tuple[Act, ...] = (
         "replica-cut-off",
         (
             Trouble(
-                "one of two exporters starts without the database",
+                "one of two exporters loses the database",
                 faults.other_cut_off,
-                ("BillingReplicaStoreDown", "BillingExporterNotReady"),
+                ("BillingReplicaStoreDown",),
+                sharp=True,
+            ),
+        ),
+        setup=_TWO,
+    ),
+    Act(
+        "replica-not-ready",
+        (
+            Trouble(
+                "one of two exporters starts without the database",
+                faults.other_started_cut_off,
+                ("BillingExporterNotReady",),
             ),
         ),
         setup=_TWO,

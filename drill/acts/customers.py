@@ -1,5 +1,7 @@
 """Customers who leave or fall due, and credits."""
 
+from dataclasses import replace
+
 from drill.plan import HOURS, Act, flow
 from drill.traffic import Flow
 
@@ -18,11 +20,14 @@ ACTS: tuple[Act, ...] = (
     Act(
         "dunning",
         (
-            flow(
-                "dunning",
-                40,
-                "BillingDunningGrowing",
-                cure=lambda stack: stack.traffic(Flow("signup-surge", 150)),
+            replace(
+                flow(
+                    "dunning",
+                    40,
+                    "BillingDunningGrowing",
+                    cure=lambda stack: stack.traffic(Flow("signup-surge", 150)),
+                ),
+                slack_seconds=40,
             ),
         ),
         setup=HOURS,

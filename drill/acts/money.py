@@ -1,17 +1,38 @@
-"""Refunds, payouts and disputes, and error budgets that are spent."""
+"""Revenue, refunds, payouts and disputes, and error budgets that are spent."""
 
 from dataclasses import replace
 
+from drill import revenue, setups
 from drill.plan import MINUTES, Act, Trouble, flow
 from drill.posting import payments_with_errors
 from drill.traffic import Flow
 
-_CALM = Flow("steady", 60)
 # With the limits as shipped, weeks of a business's traffic would have to come in a minute.
 _DISPUTES = replace(MINUTES, config={"alerts": {"thresholds": {"dispute_limit_ratio": 0.1}}})
+# What is near it, and not over it, is so whatever chance does to a minute's few disputes.
+_NEARER = replace(
+    MINUTES,
+    config={
+        "alerts": {"thresholds": {"dispute_limit_ratio": 0.35, "dispute_near_limit_ratio": 0.25}}
+    },
+)
 _WEBHOOKS = replace(MINUTES, config={"alerts": {"thresholds": {"webhook_objective_ratio": 0.99}}})
 
 ACTS: tuple[Act, ...] = (
+    Act(
+        "revenue",
+        (
+            Trouble(
+                "an hour is over that sold a quarter of what it did in past weeks",
+                revenue.hour_turns,
+                ("BillingRevenueBelowExpected",),
+                sharp=True,
+            ),
+        ),
+        setup=replace(MINUTES, prepare=setups.hurried, programs=setups.programs_by_clock),
+        steady=None,
+        history=revenue.after_better_weeks,
+    ),
     Act(
         "budgets-slowly",
         (
@@ -58,13 +79,13 @@ ACTS: tuple[Act, ...] = (
         (
             flow(
                 "disputes",
-                15,
+                40,
                 "BillingDisputesNearLimit",
-                cure=lambda stack: stack.traffic(_CALM),
+                cure=lambda stack: stack.traffic(Flow("steady", 150)),
             ),
         ),
-        setup=_DISPUTES,
-        steady=_CALM,
+        setup=_NEARER,
+        steady=Flow("steady", 40),
     ),
     Act(
         "refunds-and-payouts",

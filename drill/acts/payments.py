@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from drill.plan import Act, flow
+from drill.traffic import Flow
 
 ACTS: tuple[Act, ...] = (
     Act(
@@ -17,6 +18,8 @@ ACTS: tuple[Act, ...] = (
     Act(
         "no-payments",
         (replace(flow("no-successful-payments", 20, "BillingNoSuccessfulPayments"), sharp=True),),
+        # The last payment that succeeds comes right before the trouble.
+        steady=Flow("steady", 80),
         kept=False,
     ),
     Act(

@@ -31,9 +31,9 @@ class Database:
 
     @classmethod
     @contextlib.contextmanager
-    def running(cls, folder: Path) -> "Iterator[Database]":
-        """One that the test alone stops and starts."""
-        with EmbeddedServer.open(folder) as server:
+    def running(cls, folder: Path, programs: Path | None = None) -> "Iterator[Database]":
+        """One that the test alone stops and starts, with the `programs` of that folder."""
+        with EmbeddedServer.open(folder, binaries=programs) as server:
             yield cls(folder, server)
 
     @property
