@@ -1,11 +1,15 @@
 # The developer's commands. `run` and `test` set up what they need themselves.
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help run test setup check format generate rules alertmanager docs drill bench chaos fuzz
+.PHONY: help run test setup check format generate rules alertmanager docs drill matrix bench chaos fuzz
 
 BIN := .venv/bin
 # Whose bundle is built: the shipped one, or a deployment's own.
 DEPLOYMENT := $(if $(CONFIG),--config $(CONFIG) --out $(OUT))
+# The tests that lean on Prometheus, promtool, Alertmanager or amtool.
+MATRIX := $(wildcard tests/contract/test_ru*.py tests/contract/test_alert*.py) \
+	tests/contract/test_delivery.py tests/contract/test_exposition.py tests/contract/cli/test_alerts.py \
+	$(addprefix tests/e2e/,test_drill.py test_prometheus.py test_runbooks.py)
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,6 +50,10 @@ docs: .venv/.dev ## write the generated tables in docs/
 
 drill: setup ## bring every alert about and read its messages; ALERT=Name for one
 	@$(BIN)/python -m drill $(if $(ALERT),--alert $(ALERT)) --jobs $(or $(JOBS),4)
+
+matrix: setup ## the tests of rules and routes with the Prometheus and Alertmanager of SUITE=sid
+	@tools/newer.sh
+	@PATH="$(CURDIR)/.tools/newer/root/usr/bin:$$PATH" $(BIN)/python -m pytest -q -n 2 --dist loadfile $(MATRIX)
 
 bench: .venv/.dev ## the performance table, with peers; ONLY=webhooks runs one part
 	@tools/install.sh

@@ -3,6 +3,7 @@ is the one that is shipped.
 """
 
 import random
+from collections.abc import Sequence
 from pathlib import Path
 
 import psycopg
@@ -63,6 +64,11 @@ def fill(conninfo: str, config: Path) -> None:
         for labels in totals.counts(metric)
         for part in range(len(metric.bounds) + 2 if metric.bounds else 1)
     ]
+    store(conninfo, rows)
+
+
+def store(conninfo: str, rows: Sequence[Increment]) -> None:
+    """Make a ledger of a database, with these totals of the replica `main`."""
     migrate(conninfo)
     with psycopg.connect(conninfo) as connection:
         connection.execute(_TAKE_LEASE, [_REPLICA])

@@ -25,7 +25,8 @@ class MeasurementError(Exception):
 @dataclass(frozen=True)
 class Runner:
     """The server and the folder of a run, and how long it may take: `seconds` a measurement,
-    `rounds` of each, `events` at most behind a start. `step` tells people what is next.
+    `rounds` of each, `events` at most behind a start, `hours` behind the rules. `step` tells people
+    what is next.
     """
 
     server: EmbeddedServer
@@ -33,6 +34,7 @@ class Runner:
     seconds: float
     rounds: int
     events: int
+    hours: int
     step: Callable[[str], None]
 
 

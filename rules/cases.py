@@ -55,7 +55,9 @@ class _Writer:
         turned = self.story.heartbeat and bool(stretches)
         return {
             "name": f"{self._alert.name} {name}",
-            "interval": self._terms.duration(self.story.step),
+            # A moment less than a step, so that no sample stands at the older edge of a range:
+            # that one counts before Prometheus 3, and no more since.
+            "interval": f"{self.story.step.seconds - 1}s999ms",
             "input_series": [
                 {
                     "series": _series(track, self._terms),

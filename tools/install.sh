@@ -1,15 +1,15 @@
 #!/bin/sh
-# Sees to it that Prometheus, promtool, Pushgateway, Alertmanager, amtool and a PostgreSQL server, 15
-# or newer, can be run by the tests, and that libfaketime can be loaded. What is on the PATH or in
-# /usr/lib stays as it is. What is missing comes from the distribution: installed as root, else
-# unpacked into .tools/root. tests/support/tools.py looks in the same places. What can't be had is an
-# error, never a skip.
+# Sees to it that Prometheus, promtool, Pushgateway, Alertmanager, amtool, curl and a PostgreSQL
+# server, 15 or newer, can be run by the tests, and that libfaketime can be loaded. What is on the
+# PATH or in /usr/lib stays as it is. What is missing comes from the distribution: installed as root,
+# else unpacked into .tools/root. tests/support/tools.py looks in the same places. What can't be had
+# is an error, never a skip.
 set -eu
 # shellcheck source=tools/apt.sh
 . "$(dirname -- "$0")/apt.sh"
 
 oldest_postgres=15
-programs="prometheus promtool prometheus-pushgateway prometheus-alertmanager amtool"
+programs="prometheus promtool prometheus-pushgateway prometheus-alertmanager amtool curl"
 
 # has_program NAME: on the PATH or unpacked, and running.
 has_program() {
@@ -63,6 +63,7 @@ missing_packages() {
         echo prometheus-alertmanager
     fi
     if ! has_program promtool && apt_offers promtool; then echo promtool; fi
+    has_program curl || echo curl
     has_postgres || postgres_package
     has_faketime || echo libfaketime
 }
@@ -84,7 +85,7 @@ wrap_programs() {
         [ ! -d "$folder" ] || libraries=$libraries${libraries:+:}$folder
     done
     for program in "$unpacked_dir"/usr/bin/prom* "$unpacked_dir"/usr/bin/amtool \
-        "$unpacked_dir"/usr/lib/postgresql/*/bin/*; do
+        "$unpacked_dir"/usr/bin/curl "$unpacked_dir"/usr/lib/postgresql/*/bin/*; do
         if [ ! -f "$program" ] || [ -L "$program" ]; then continue; fi
         [ -n "$(lacking_libraries "$program" '')" ] || continue
         lacking=$(lacking_libraries "$program" "$libraries")
@@ -138,4 +139,4 @@ packages=$(missing_packages)
 [ -z "$packages" ] || apt_get_packages $packages
 if is_root; then keep_stopped "$packages"; else wrap_programs; fi
 verify
-say "ready: Prometheus, promtool, Pushgateway, Alertmanager, amtool, PostgreSQL, libfaketime"
+say "ready: Prometheus, promtool, Pushgateway, Alertmanager, amtool, curl, PostgreSQL, libfaketime"

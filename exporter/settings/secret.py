@@ -96,7 +96,7 @@ def read_secret_file(setting: str, path: Path) -> str:
         text = path.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError, ValueError) as error:
         raise SettingsError(
-            f"{setting}: the file it names can't be read: {reason(error)}."
+            f"{setting}: the file it names can't be read: {reason(error)}. Mend it, or its name."
         ) from None
     if not text:
         raise SettingsError(f"{setting}: the file it names is empty; put the value there.")

@@ -93,7 +93,7 @@ NEAR = Alert(
         brief=minutes(5),
         labels={"livemode": "true"},
         text=(
-            "At least 0.8356% of the payments of two weeks were disputed (95 % sure), "
+            "At least 0.8359% of the payments of two weeks were disputed (95 % sure), "
             "more than 0.5 of the limit of 0.009."
         ),
     ),

@@ -99,12 +99,12 @@ LARGE = Alert(
     story=Story(
         tracks=_sizes(10, 1, 0, almost=0.05),
         lead=hours(1),
-        fires_after=minutes(17),
+        fires_after=minutes(16),
         clears_after=minutes(65),
         brief=minutes(3),
         labels={"reason": "adjustment"},
         text=(
-            "At least 1.86% of the grants of the last hour (adjustment) are of more "
+            "At least 1.767% of the grants of the last hour (adjustment) are of more "
             "than 1000 credits (95 % sure); more than 0.01 of them is unusual."
         ),
     ),
@@ -148,7 +148,7 @@ max without (source) (
         brief=minutes(1),
         labels={"reason": "adjustment"},
         text=(
-            "1.5 grants of more than 100000 credits (adjustment) were made within the last hour."
+            "1.525 grants of more than 100000 credits (adjustment) were made within the last hour."
         ),
     ),
 )
@@ -191,7 +191,7 @@ ABOVE_BASELINE = Alert(
         brief=minutes(3),
         labels={"livemode": "true"},
         text=(
-            "23.1k credits were granted within an hour, more than 3 times the mean of "
+            "23.39k credits were granted within an hour, more than 3 times the mean of "
             "the hours of the last week."
         ),
     ),

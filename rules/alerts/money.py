@@ -70,7 +70,7 @@ REFUNDS = Alert(
         brief=minutes(14),
         labels={"livemode": "true"},
         text=(
-            "At least 24.29% of the payments and refunds of the last hour were "
+            "At least 24.62% of the payments and refunds of the last hour were "
             "refunds (95 % sure); from 0.2 on this is too many."
         ),
     ),

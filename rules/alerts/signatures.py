@@ -39,7 +39,7 @@ REJECTED = Alert(
         brief=minutes(3),
         labels=_FORGED,
         text=(
-            "6 requests to the Stripe route were rejected in the last 30 minutes as "
+            "7 requests to the Stripe route were rejected in the last 30 minutes as "
             "invalid_signature. They changed nothing; but either somebody forges events, or "
             "Stripe's own do not get in."
         ),

@@ -101,7 +101,7 @@ CANCELLATIONS = Alert(
         brief=minutes(50),
         labels={"livemode": "true"},
         text=(
-            "At least 38% of the subscriptions ended within a day (95 % sure); from "
+            "At least 38.11% of the subscriptions ended within a day (95 % sure); from "
             "0.1 on this is too many."
         ),
     ),

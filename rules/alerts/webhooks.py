@@ -77,7 +77,7 @@ FAILURE_RATE = Alert(
         brief=minutes(8),
         labels={"livemode": "true"},
         text=(
-            "At least 31.78% of the Stripe events of the last 30 minutes could not be processed "
+            "At least 32.14% of the Stripe events of the last 30 minutes could not be processed "
             "(95 % sure); from 0.1 on this is too many. Requests that were rejected, such as "
             "forged ones, are not among them."
         ),
@@ -159,7 +159,7 @@ SLOW = Alert(
         clears_after=minutes(45),
         brief=minutes(4),
         text=(
-            "At least 12.1% of the Stripe events of the last 30 minutes took longer than a second "
+            "At least 12.59% of the Stripe events of the last 30 minutes took longer than a second "
             "(95 % sure), in the app as it reports or in the exporter; from 0.05 on this is too "
             "many."
         ),
@@ -211,7 +211,7 @@ LATE = Alert(
         clears_after=minutes(45),
         brief=minutes(6),
         text=(
-            "At least 18.09% of the Stripe events of the last 30 minutes arrived more than 5 "
+            "At least 18.79% of the Stripe events of the last 30 minutes arrived more than 5 "
             "minutes after they were created (95 % sure); from 0.1 on this is too many."
         ),
     ),

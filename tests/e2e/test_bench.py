@@ -19,12 +19,13 @@ from bench.plot import draw
 from bench.report import write_report
 from bench.stalls import slowest_each
 from exporter.ingest.signature import verify
+from rules.families import FAMILIES
 from tests.support.stripe import WEBHOOK_SECRET
 from tests.support.tree import PROJECT
 
 PEERS = ("asyncio", "autocommit", "flask")
 RATES = ("per_second", "p50_ms", "p99_ms", "load_cpu_share")
-SHORTEST = ("BENCH_SECONDS=0.1", "BENCH_ROUNDS=1", "BENCH_EVENTS=30000")
+SHORTEST = ("BENCH_SECONDS=0.1", "BENCH_ROUNDS=1", "BENCH_EVENTS=30000", "BENCH_HOURS=2")
 
 
 def names(kind: str, who: tuple[str, ...], connections: tuple[int, ...]) -> set[str]:
@@ -45,7 +46,7 @@ def figures() -> dict[str, float]:
     """The last line that `make bench` prints. It may fail: so short a run proves no speed."""
     before = results()
     answer = subprocess.run(
-        ["make", "bench", "ONLY=webhooks,batches,starts", *SHORTEST],
+        ["make", "bench", "ONLY=webhooks,batches,starts,rules", *SHORTEST],
         cwd=PROJECT,
         check=False,
         capture_output=True,
@@ -81,6 +82,17 @@ def test_the_totals_after_a_start_are_those_of_the_events_behind_it(
     figures: dict[str, float],
 ) -> None:
     assert figures["start_totals_differing"] == 0
+
+
+def test_every_group_of_rules_was_evaluated_on_a_past(figures: dict[str, float]) -> None:
+    groups = {f"rules_{family.name.replace('-', '_')}_ms" for family in FAMILIES}
+    assert groups <= figures.keys()
+    assert figures["rules_cycle_ms"] == pytest.approx(sum(figures[name] for name in groups))
+    assert figures["rules_longest_cycle_ms"] > 0
+    assert figures["rules_cycles"] >= 2
+    assert figures["rules_history_hours"] >= 2
+    assert figures["rules_history_samples"] > 2 * 240 * 1500
+    assert figures["rules_faults"] == 0, "rules failed, or had no past"
 
 
 def test_a_webhook_is_as_large_as_stripes_and_signed_as_stripe_signs() -> None:
