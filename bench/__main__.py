@@ -10,7 +10,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from bench import batches, rules, scrapes, stalls, starts, webhooks
+from bench import batches, rules, scrapes, stalls, starts, usage, webhooks
 from bench.conditions import Conditions, InvalidRunError, open_server, read_conditions
 from bench.findings import Findings
 from bench.report import write_report
@@ -25,6 +25,7 @@ PARTS: dict[str, ModuleType] = {
     "stalls": stalls,
     "starts": starts,
     "rules": rules,
+    "usage": usage,
 }
 
 

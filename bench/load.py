@@ -18,11 +18,15 @@ from typing import cast
 import msgspec
 import uvloop
 
-from bench.payloads import Batches, Payload, Webhooks
+from bench.payloads import Batches, Payload, UsageBatches, Webhooks
 
 HOST = "127.0.0.1"
 ANSWER_TIMEOUT_SECONDS = 60.0
-_PAYLOADS: dict[str, Callable[[str, int], Payload]] = {"webhooks": Webhooks, "batches": Batches}
+_PAYLOADS: dict[str, Callable[[str, int], Payload]] = {
+    "webhooks": Webhooks,
+    "batches": Batches,
+    "usage": UsageBatches,
+}
 
 
 class Order(msgspec.Struct, kw_only=True):

@@ -19,7 +19,10 @@ WEBHOOK_PATH = "/api/webhooks/stripe"
 EVENTS_PATH = "/api/v1/events"
 BATCH_EVENTS = 100
 INVOICE_LINES = 15
+ORGANIZATIONS = 1_000_000
 _CUSTOMERS = 1000
+# Has no divisor in common with the number of organisations: all come before one comes again.
+_SPREAD = 314_159
 _DIGITS = 10
 _METERS = ("fix", "api_calls", "data_exports", "ai_requests")
 _decode = msgspec.json.Decoder().decode
@@ -127,6 +130,23 @@ class Batches:
             f"Authorization: Bearer {ADMIN_KEY}",
             json.dumps(events, separators=(",", ":")).encode(),
         )
+
+
+class UsageBatches(Batches):
+    """Arrays of 100 events of usage, each of another of a million organisations."""
+
+    def event(self, number: int) -> dict[str, Any]:
+        """A little usage of one meter."""
+        return {
+            "event": "usage_tracked",
+            "id": self.id(number),
+            "occurred_at": self._at,
+            "measurements": {"quantity": 1 + number % 7},
+            "metadata": {
+                "organization_id": f"org_{1 + number * _SPREAD % ORGANIZATIONS}",
+                "resource_type": "api_calls",
+            },
+        }
 
 
 def _request(path: str, host: str, content_type: str, authority: str, body: bytes) -> bytes:

@@ -19,38 +19,32 @@ CREATE FUNCTION ledger.newly_mapped(facts jsonb) RETURNS SETOF shared.customers
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT DISTINCT ON (n.scope, n.customer_id)
         n.scope, n.customer_id, n.organization_id, 'metadata', now()
-    FROM (
-        SELECT * FROM jsonb_to_recordset(facts -> 'usage')
-            AS u (scope text, customer_id text, organization_id text)
-        UNION ALL SELECT * FROM jsonb_to_recordset(facts -> 'plans')
-            AS p (scope text, customer_id text, organization_id text)
-        UNION ALL SELECT * FROM jsonb_to_recordset(facts -> 'payments')
-            AS p (scope text, customer_id text, organization_id text)
-        UNION ALL SELECT * FROM jsonb_to_recordset(facts -> 'customers')
-            AS c (scope text, customer_id text, organization_id text)
-    ) AS n
-    WHERE n.customer_id IS NOT NULL AND n.organization_id <> n.customer_id
-        AND NOT EXISTS (
-            SELECT FROM shared.customers AS c
-            WHERE c.scope = n.scope AND c.customer_id = n.customer_id
-        )
+    FROM jsonb_to_recordset(facts -> 'customers')
+        AS n (scope text, customer_id text, organization_id text)
+    WHERE NOT EXISTS (
+        SELECT FROM shared.customers AS c
+        WHERE c.scope = n.scope AND c.customer_id = n.customer_id
+    )
     ORDER BY n.scope, n.customer_id, n.organization_id
 $$;
 
 -- What a group tells of organisations, at this time: `usage` by meter and hour of whoever it names
--- (an organisation, else a customer of a scope), `plans` and `payments` of the same, `customers`
--- with their organisations, and `subscriptions` that changed.
+-- (an organisation, else a customer of a scope), `plans`, `payments` and `credits` of the same,
+-- `customers` whose organisation was named, and `subscriptions` that changed.
 CREATE FUNCTION ledger.apply_facts(at timestamptz, facts jsonb) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+-- What is touched is few of many, and mostly in memory: no table is worth reading as a whole.
+SET random_page_cost = 1.1 SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
     found record;
     mapped shared.customers[];
     used ledger.hour_usage[];
+    paid ledger.payment[];
     organizations text[];
     subscribed text[];
 BEGIN
     -- Customers are mapped by one at a time, so that whoever looks one up below finds what holds.
-    IF EXISTS (SELECT FROM ledger.newly_mapped(facts)) THEN
+    IF facts ? 'customers' AND EXISTS (SELECT FROM ledger.newly_mapped(facts)) THEN
         PERFORM pg_advisory_xact_lock(hashtext('shared.customers'));
         WITH fresh AS (
             INSERT INTO shared.customers SELECT * FROM ledger.newly_mapped(facts) RETURNING *
@@ -60,30 +54,53 @@ BEGIN
         PERFORM pg_advisory_xact_lock_shared(hashtext('shared.customers'));
     END IF;
 
-    SELECT array_agg(
-        ROW(n.organization_id, n.meter, n.hour, n.quantity, n.events, n.last_at)::ledger.hour_usage
-        ORDER BY n.organization_id, n.meter, n.hour
-    ) INTO used
-    FROM (
-        SELECT coalesce(n.organization_id, c.organization_id, n.customer_id) AS organization_id,
-            n.meter, to_timestamp(n.hour) AS hour, sum(n.quantity)::bigint AS quantity,
-            sum(n.events)::bigint AS events, to_timestamp(max(n.last_at)) AS last_at
-        FROM jsonb_to_recordset(facts -> 'usage') AS n (
-            organization_id text, scope text, customer_id text, meter text, hour bigint,
-            quantity bigint, events bigint, last_at float8
+    IF facts ? 'usage' THEN
+        SELECT array_agg(
+            ROW(n.organization_id, n.meter, n.hour, n.quantity, n.events, n.last_at)::ledger.hour_usage
+            ORDER BY n.organization_id, n.meter, n.hour
+        ) INTO used
+        FROM (
+            SELECT coalesce(n.organization_id, c.organization_id, n.customer_id) AS organization_id,
+                n.meter, to_timestamp(n.hour) AS hour, sum(n.quantity)::bigint AS quantity,
+                sum(n.events)::bigint AS events, to_timestamp(max(n.last_at)) AS last_at
+            FROM jsonb_to_recordset(facts -> 'usage') AS n (
+                organization_id text, scope text, customer_id text, meter text, hour bigint,
+                quantity bigint, events bigint, last_at float8
+            )
+            LEFT JOIN shared.customers AS c USING (scope, customer_id)
+            GROUP BY 1, 2, 3
+        ) AS n;
+    END IF;
+    IF facts ? 'payments' THEN
+        -- Of each the last one that failed, and the last one that did not.
+        SELECT array_agg(
+            ROW(p.organization_id, p.failed, p.told_at, p.amount_minor, p.currency, p.decimals)
+                ::ledger.payment
+            ORDER BY p.organization_id
+        ) INTO paid
+        FROM (
+            SELECT DISTINCT ON (1, 2)
+                coalesce(n.organization_id, c.organization_id, n.customer_id) AS organization_id,
+                n.failed, to_timestamp(n.at) AS told_at, n.amount_minor, n.currency, n.decimals
+            FROM jsonb_to_recordset(facts -> 'payments') AS n (
+                organization_id text, scope text, customer_id text, failed boolean, at float8,
+                amount_minor bigint, currency text, decimals smallint
+            )
+            LEFT JOIN shared.customers AS c USING (scope, customer_id)
+            ORDER BY 1, 2, n.at DESC, n.amount_minor DESC, n.currency
+        ) AS p;
+    END IF;
+    IF facts ? 'subscriptions' THEN
+        WITH changed AS (
+            UPDATE shared.subscriptions AS s
+            SET organization_id = ledger.organization_of(NULL, s.scope, s.customer_id)
+            FROM jsonb_to_recordset(facts -> 'subscriptions') AS n (scope text, subscription_id text)
+            WHERE s.scope = n.scope AND s.subscription_id = n.subscription_id
+                AND s.customer_id IS NOT NULL
+            RETURNING s.organization_id
         )
-        LEFT JOIN shared.customers AS c USING (scope, customer_id)
-        GROUP BY 1, 2, 3
-    ) AS n;
-    WITH changed AS (
-        UPDATE shared.subscriptions AS s
-        SET organization_id = ledger.organization_of(NULL, s.scope, s.customer_id)
-        FROM jsonb_to_recordset(facts -> 'subscriptions') AS n (scope text, subscription_id text)
-        WHERE s.scope = n.scope AND s.subscription_id = n.subscription_id
-            AND s.customer_id IS NOT NULL
-        RETURNING s.organization_id
-    )
-    SELECT array_agg(DISTINCT organization_id) INTO subscribed FROM changed;
+        SELECT array_agg(DISTINCT organization_id) INTO subscribed FROM changed;
+    END IF;
 
     SELECT array_agg(DISTINCT named.id ORDER BY named.id) INTO organizations FROM (
         SELECT u.organization_id FROM unnest(used) AS u
@@ -93,8 +110,9 @@ BEGIN
         UNION ALL SELECT ledger.organization_of(n.organization_id, n.scope, n.customer_id)
         FROM jsonb_to_recordset(facts -> 'plans')
             AS n (organization_id text, scope text, customer_id text)
+        UNION ALL SELECT p.organization_id FROM unnest(paid) AS p
         UNION ALL SELECT ledger.organization_of(n.organization_id, n.scope, n.customer_id)
-        FROM jsonb_to_recordset(facts -> 'payments')
+        FROM jsonb_to_recordset(facts -> 'credits')
             AS n (organization_id text, scope text, customer_id text)
     ) AS named (id);
     IF organizations IS NULL THEN
@@ -131,8 +149,11 @@ BEGIN
             quantity = h.quantity + excluded.quantity, events = h.events + excluded.events;
         PERFORM ledger.settle_usage(at, used);
     END IF;
-    IF facts ? 'payments' THEN
-        PERFORM ledger.apply_payments(at, facts -> 'payments');
+    IF paid IS NOT NULL THEN
+        PERFORM ledger.apply_payments(at, paid);
+    END IF;
+    IF facts ? 'credits' THEN
+        PERFORM ledger.apply_credits(at, facts -> 'credits');
     END IF;
 END
 $$;
@@ -157,45 +178,32 @@ LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
 $$;
 
 -- A failed payment asks for action until a later one succeeds, whatever the order of arrival.
-CREATE FUNCTION ledger.apply_payments(at timestamptz, payments jsonb) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    told ledger.payment[];
+CREATE FUNCTION ledger.apply_payments(at timestamptz, told ledger.payment[]) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan AS $$
 BEGIN
-    SELECT array_agg(
-        ROW(p.organization_id, p.failed, p.told_at, p.amount_minor, p.currency, p.decimals)
-            ::ledger.payment
-        ORDER BY p.organization_id
-    ) INTO told
-    FROM (
-        SELECT DISTINCT ON (1, 2)
-            ledger.organization_of(n.organization_id, n.scope, n.customer_id) AS organization_id,
-            n.failed, to_timestamp(n.at) AS told_at, n.amount_minor, n.currency, n.decimals
-        FROM jsonb_to_recordset(payments) AS n (
-            organization_id text, scope text, customer_id text, failed boolean, at float8,
-            amount_minor bigint, currency text, decimals smallint
-        )
-        ORDER BY 1, 2, n.at DESC, n.amount_minor DESC, n.currency
-    ) AS p;
     UPDATE shared.organizations AS o SET paid_at = p.told_at
     FROM unnest(told) AS p
     WHERE NOT p.failed AND o.organization_id = p.organization_id AND o.paid_at < p.told_at;
-    INSERT INTO shared.billing_alerts AS a (
-        organization_id, type, severity, title, message, data, action_required,
-        created_at, updated_at
-    )
-    SELECT p.organization_id, 'payment_failed', 'critical', 'Payment failed',
-        format('A payment%s failed. Please update the payment method.',
-            ' of ' || ledger.money_text(p.amount_minor, p.currency, p.decimals)),
-        jsonb_build_object(
-            'failed_at', p.told_at, 'amount_minor', p.amount_minor, 'currency', p.currency
-        ),
-        true, at, at
-    FROM unnest(told) AS p JOIN shared.organizations AS o USING (organization_id)
-    WHERE p.failed AND p.told_at > o.paid_at
-    ON CONFLICT (organization_id, type, meter, period_start) WHERE resolved_at IS NULL
-    DO UPDATE SET message = excluded.message, data = excluded.data, updated_at = at
-    WHERE (excluded.data ->> 'failed_at')::timestamptz > (a.data ->> 'failed_at')::timestamptz;
+    IF true = ANY (SELECT p.failed FROM unnest(told) AS p) THEN
+        INSERT INTO shared.billing_alerts AS a (
+            organization_id, type, severity, title, message, data, action_required,
+            created_at, updated_at
+        )
+        SELECT p.organization_id, 'payment_failed', 'critical', 'Payment failed',
+            format('A payment%s failed. Please update the payment method.',
+                ' of ' || ledger.money_text(p.amount_minor, p.currency, p.decimals)),
+            jsonb_build_object(
+                'failed_at', p.told_at, 'amount_minor', p.amount_minor, 'currency', p.currency,
+                'decimals', p.decimals
+            ),
+            true, at, at
+        FROM unnest(told) AS p JOIN shared.organizations AS o USING (organization_id)
+        WHERE p.failed AND p.told_at > o.paid_at
+        ON CONFLICT (organization_id, type, meter, period_start) WHERE resolved_at IS NULL
+        DO UPDATE SET message = excluded.message, data = excluded.data, updated_at = at
+        WHERE (excluded.data ->> 'failed_at')::timestamptz > (a.data ->> 'failed_at')::timestamptz;
+    END IF;
     UPDATE shared.billing_alerts AS a SET
         resolved_at = at, updated_at = at, resolved_by = 'exporter',
         resolution = 'A later payment succeeded.'
@@ -205,34 +213,53 @@ BEGIN
 END
 $$;
 
--- What no event brings about: periods that end, quotas that billing.yml changed. Takes up to `most`
+-- What no event brings about: periods that end, what billing.yml changed. Takes up to `most`
 -- organisations; how many there were.
 CREATE FUNCTION ledger.sweep_usage(at timestamptz, most integer) RETURNS integer
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     due text[];
 BEGIN
-    SELECT array_agg(d.organization_id) INTO due FROM (
-        SELECT o.organization_id FROM shared.organizations AS o WHERE o.period_end <= at
-        UNION
-        SELECT u.organization_id
-        FROM shared.usage AS u
-        CROSS JOIN shared.billing_settings AS s
-        JOIN shared.organizations AS o USING (organization_id)
-        LEFT JOIN shared.quota_overrides AS q USING (organization_id, meter)
-        LEFT JOIN shared.plan_meters AS m
-            ON m.plan = coalesce(o.plan, s.default_plan) AND m.meter = u.meter
-        WHERE u.quota IS DISTINCT FROM
-                CASE WHEN q.organization_id IS NULL THEN m.quota ELSE q.quota END
-            OR u.period_start <> o.period_start OR u.period_end <> o.period_end
-            OR u.level <> ledger.usage_level(
-                u.used, u.quota, s.warning_percent, s.critical_percent
-            )
-        LIMIT most
-    ) AS d;
-    IF due IS NULL THEN
+    -- Whose period is over is found by an index: at the turn of a month that is nearly everybody.
+    due := ARRAY(
+        SELECT o.organization_id FROM shared.organizations AS o
+        WHERE o.period_end <= at ORDER BY o.period_end LIMIT most
+    );
+    IF cardinality(due) = 0 THEN
+        due := ARRAY(
+            SELECT DISTINCT d.organization_id FROM (
+                SELECT u.organization_id
+                FROM shared.usage AS u
+                CROSS JOIN shared.billing_settings AS s
+                JOIN shared.organizations AS o USING (organization_id)
+                LEFT JOIN shared.quota_overrides AS q USING (organization_id, meter)
+                LEFT JOIN shared.plan_meters AS m
+                    ON m.plan = coalesce(o.plan, s.default_plan) AND m.meter = u.meter
+                WHERE u.quota IS DISTINCT FROM
+                        CASE WHEN q.organization_id IS NULL THEN m.quota ELSE q.quota END
+                    OR u.period_start <> o.period_start OR u.period_end <> o.period_end
+                    OR u.level <> ledger.usage_level(
+                        u.used, u.quota, s.warning_percent, s.critical_percent
+                    )
+                    OR u.currency IS DISTINCT FROM m.currency
+                    OR u.passed <> CASE WHEN u.used >= m.limits[1]
+                        THEN (SELECT max(l.units) FROM unnest(m.limits) AS l (units) WHERE l.units <= u.used)
+                        ELSE 0 END
+                    OR u.cost_minor <> CASE WHEN u.used > m.tier_units[1]
+                        THEN ledger.usage_cost(u.used, m.tier_units, m.tier_prices) ELSE 0 END
+                LIMIT most
+            ) AS d
+        );
+    END IF;
+    IF cardinality(due) = 0 THEN
         RETURN 0;
     END IF;
+    -- Some may have been found to be others meanwhile; from here on none is.
+    PERFORM pg_advisory_xact_lock_shared(hashtext('shared.customers'));
+    due := ARRAY(
+        SELECT o.organization_id FROM shared.organizations AS o
+        WHERE o.organization_id = ANY (due)
+    );
     PERFORM ledger.lock_organizations(at, due);
     PERFORM ledger.settle_usage(at, ledger.known_meters(due));
     RETURN cardinality(due);

@@ -1,11 +1,12 @@
 -- Organisations that turn out to be the same, and what they have subscribed to.
 
 -- Everything of one organisation becomes another's, as it turned out to be the same. Both are
--- locked. Its alerts about usage end: whether they hold is judged by the sum.
+-- locked. Its alerts end: whether they hold is judged by what both used and paid.
 CREATE FUNCTION ledger.move_organization(at timestamptz, old_id text, new_id text) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     meters text[];
+    payments jsonb;
 BEGIN
     WITH taken AS (
         DELETE FROM shared.usage_hours WHERE organization_id = old_id
@@ -19,6 +20,18 @@ BEGIN
     )
     SELECT array_agg(DISTINCT meter) INTO meters FROM taken;
     UPDATE shared.api_usage_logs SET organization_id = new_id WHERE organization_id = old_id;
+    SELECT jsonb_agg(p.payment || jsonb_build_object('organization_id', new_id)) INTO payments
+    FROM (
+        SELECT a.data || jsonb_build_object(
+            'failed', true, 'at', extract(epoch FROM (a.data ->> 'failed_at')::timestamptz)
+        ) AS payment
+        FROM shared.billing_alerts AS a
+        WHERE a.organization_id = old_id AND a.type = 'payment_failed' AND a.resolved_at IS NULL
+        UNION ALL
+        SELECT jsonb_build_object('failed', false, 'at', extract(epoch FROM o.paid_at))
+        FROM shared.organizations AS o
+        WHERE o.organization_id = old_id AND o.paid_at > '-infinity'
+    ) AS p;
     UPDATE shared.billing_alerts SET
         resolved_at = at, updated_at = at, resolved_by = 'exporter',
         resolution = format('The customer was found to belong to %s.', new_id)
@@ -29,6 +42,10 @@ BEGIN
     WHERE organization_id = old_id
     ON CONFLICT DO NOTHING;
     DELETE FROM shared.quota_overrides WHERE organization_id = old_id;
+    PERFORM ledger.apply_credits(at, jsonb_agg(jsonb_build_object(
+        'organization_id', new_id, 'credits', c.credits
+    ))) FROM shared.credit_balances AS c WHERE c.organization_id = old_id;
+    DELETE FROM shared.credit_balances WHERE organization_id = old_id;
     -- What the app said last of the plan holds, whichever of the two it named.
     UPDATE shared.organizations AS o SET
         app_plan = f.app_plan, app_plan_at = f.app_plan_at, app_plan_event = f.app_plan_event
@@ -43,9 +60,21 @@ BEGIN
     WHERE organization_id = new_id AND meter = ANY (meters);
     UPDATE shared.subscriptions SET organization_id = new_id WHERE organization_id = old_id;
     PERFORM ledger.settle_plans(at, ARRAY[new_id]);
-    PERFORM ledger.settle_usage(at, ARRAY(
+    PERFORM ledger.settle_usage(at, ledger.known_meters(ARRAY[new_id]) || ARRAY(
         SELECT ROW(new_id, meter, NULL, 0, 0, NULL)::ledger.hour_usage FROM unnest(meters) AS meter
     ));
+    IF payments IS NOT NULL THEN
+        PERFORM ledger.apply_payments(at, ARRAY(
+            SELECT ROW(
+                p.organization_id, p.failed, to_timestamp(p.at), p.amount_minor, p.currency,
+                p.decimals
+            )::ledger.payment
+            FROM jsonb_to_recordset(payments) AS p (
+                organization_id text, failed boolean, at float8, amount_minor bigint,
+                currency text, decimals smallint
+            )
+        ));
+    END IF;
 END
 $$;
 
@@ -75,7 +104,12 @@ BEGIN
             plan = w.plan, anchor_start = w.anchor_start, anchor_end = w.anchor_end,
             (period_start, period_end) = (
                 SELECT p.period_start, p.period_end
-                FROM ledger.period_at(w.anchor_start, w.anchor_end, at) AS p
+                FROM ledger.period_at(w.anchor_start, w.anchor_end, CASE
+                    -- The clock may step back: a period that began stays.
+                    WHEN (w.anchor_start, w.anchor_end)
+                        IS NOT DISTINCT FROM (o.anchor_start, o.anchor_end)
+                    THEN greatest(at, o.period_start) ELSE at
+                END) AS p
             )
         FROM wanted AS w
         WHERE o.organization_id = w.organization_id

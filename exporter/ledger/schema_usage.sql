@@ -4,7 +4,15 @@ CREATE TABLE shared.billing_settings (
     single boolean PRIMARY KEY DEFAULT true CHECK (single),
     default_plan text,
     warning_percent smallint NOT NULL DEFAULT 80,
-    critical_percent smallint NOT NULL DEFAULT 95
+    critical_percent smallint NOT NULL DEFAULT 95,
+    spike_percent integer NOT NULL DEFAULT 150,
+    spike_least_minor bigint NOT NULL DEFAULT 5000,
+    anomaly_deviations numeric NOT NULL DEFAULT 4,
+    anomaly_least_units bigint NOT NULL DEFAULT 100,
+    anomaly_least_minor bigint NOT NULL DEFAULT 1000,
+    exhaustion_days integer NOT NULL DEFAULT 3,
+    silence_hours integer NOT NULL DEFAULT 24,
+    low_credits bigint CHECK (low_credits >= 0)
 );
 INSERT INTO shared.billing_settings DEFAULT VALUES;
 
@@ -47,7 +55,7 @@ CREATE TABLE shared.organizations (
     app_plan_at timestamptz NOT NULL DEFAULT '-infinity',
     app_plan_event text NOT NULL DEFAULT '',
     paid_at timestamptz NOT NULL DEFAULT '-infinity'
-);
+) WITH (fillfactor = 80);
 CREATE INDEX organizations_period_end ON shared.organizations (period_end);
 
 -- A quota of its own; NULL lifts the plan's.
@@ -69,6 +77,7 @@ CREATE TABLE shared.usage_hours (
     events bigint NOT NULL,
     PRIMARY KEY (organization_id, meter, hour)
 ) WITH (fillfactor = 80);
+CREATE INDEX usage_hours_hour ON shared.usage_hours (hour);
 
 -- What each commit added to an hour; `created_at` is when the last of it was used.
 CREATE TABLE shared.api_usage_logs (
@@ -81,9 +90,10 @@ CREATE TABLE shared.api_usage_logs (
 );
 CREATE INDEX idx_api_usage_logs_org_time
 ON shared.api_usage_logs (organization_id, created_at DESC);
+CREATE INDEX api_usage_logs_created_at ON shared.api_usage_logs (created_at);
 
 -- The current period of a meter. `level` is 0, 1 (warning), 2 (critical) or 3 (over its quota), and
--- `passed` how many of the plan's limits were passed; `told_…` is what alerts say so far.
+-- `passed` the highest of the plan's limits that was passed (0: none); `told_…` is what alerts say.
 CREATE TABLE shared.usage (
     organization_id text NOT NULL,
     meter text NOT NULL,
@@ -94,10 +104,10 @@ CREATE TABLE shared.usage (
     cost_minor bigint NOT NULL,
     currency text,
     level smallint NOT NULL,
-    passed smallint NOT NULL,
+    passed bigint NOT NULL,
     told_period_start timestamptz NOT NULL,
     told_level smallint NOT NULL DEFAULT 0,
-    told_passed smallint NOT NULL DEFAULT 0,
+    told_passed bigint NOT NULL DEFAULT 0,
     last_used_at timestamptz,
     PRIMARY KEY (organization_id, meter)
 ) WITH (fillfactor = 80);
@@ -158,16 +168,17 @@ BEGIN
         happened := 'resolved';
         actor := NEW.resolved_by;
         note := NEW.resolution;
-    ELSIF NEW.acknowledged_at IS DISTINCT FROM OLD.acknowledged_at THEN
-        happened := CASE WHEN NEW.acknowledged_at IS NULL THEN 'unacknowledged' ELSE 'acknowledged' END;
-        actor := coalesce(NEW.acknowledged_by, OLD.acknowledged_by);
-        note := NEW.note;
     ELSIF NEW.severity <> OLD.severity THEN
+        -- One that escalates is acknowledged no more.
         happened := CASE
             WHEN array_position(ARRAY['low', 'medium', 'high', 'critical'], NEW.severity)
                 > array_position(ARRAY['low', 'medium', 'high', 'critical'], OLD.severity)
             THEN 'escalated' ELSE 'eased'
         END;
+    ELSIF NEW.acknowledged_at IS DISTINCT FROM OLD.acknowledged_at THEN
+        happened := CASE WHEN NEW.acknowledged_at IS NULL THEN 'unacknowledged' ELSE 'acknowledged' END;
+        actor := coalesce(NEW.acknowledged_by, OLD.acknowledged_by);
+        note := NEW.note;
     ELSE
         RETURN NULL;
     END IF;

@@ -59,13 +59,13 @@ END
 $$;
 
 -- What `used` units cost in minor units: those above tier_units[i], up to the next tier's, cost
--- tier_prices[i] each. Rounded once, half up.
+-- tier_prices[i] each. Rounded once, half up; what would be past a bigint is the largest one.
 CREATE FUNCTION ledger.usage_cost(used bigint, tier_units bigint[], tier_prices numeric[])
 RETURNS bigint LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 RETURN (
-    SELECT coalesce(round(sum(
+    SELECT least(coalesce(round(sum(
         price * (least(used, coalesce(next_units, used)) - units)
-    )), 0)::bigint
+    )), 0), 9223372036854775807)::bigint
     FROM (
         SELECT units, price, lead(units) OVER (ORDER BY units) AS next_units
         FROM unnest(tier_units, tier_prices) AS tiers (units, price)
@@ -92,15 +92,18 @@ RETURN round(amount_minor / (10::numeric ^ decimals), decimals) || ' ' || upper(
 -- Lock the organisations, new ones made, in the one order that there is; those whose period is over
 -- enter the next. The clock may step back: a period that began stays.
 CREATE FUNCTION ledger.lock_organizations(at timestamptz, organizations text[]) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
     locked bigint;
+    over boolean;
 BEGIN
     FOR attempt IN 1 .. 2 LOOP
-        PERFORM FROM shared.organizations AS o
-        WHERE o.organization_id = ANY (organizations)
-        ORDER BY o.organization_id FOR NO KEY UPDATE;
-        GET DIAGNOSTICS locked = ROW_COUNT;
+        SELECT count(*), bool_or(o.period_end <= at) INTO locked, over FROM (
+            SELECT o.period_end FROM shared.organizations AS o
+            WHERE o.organization_id = ANY (organizations)
+            ORDER BY o.organization_id FOR NO KEY UPDATE
+        ) AS o;
         EXIT WHEN locked = cardinality(organizations);
         INSERT INTO shared.organizations (organization_id, period_start, period_end)
         SELECT n.organization_id, p.period_start, p.period_end
@@ -108,11 +111,13 @@ BEGIN
         ORDER BY n.organization_id
         ON CONFLICT DO NOTHING;
     END LOOP;
-    UPDATE shared.organizations AS o SET (period_start, period_end) = (
-        SELECT p.period_start, p.period_end
-        FROM ledger.period_at(o.anchor_start, o.anchor_end, at) AS p
-    )
-    WHERE o.organization_id = ANY (organizations) AND o.period_end <= at;
+    IF over THEN
+        UPDATE shared.organizations AS o SET (period_start, period_end) = (
+            SELECT p.period_start, p.period_end
+            FROM ledger.period_at(o.anchor_start, o.anchor_end, at) AS p
+        )
+        WHERE o.organization_id = ANY (organizations) AND o.period_end <= at;
+    END IF;
 END
 $$;
 
@@ -134,7 +139,8 @@ RETURN (
 -- Bring the current figures of what was `used` by (locked) organisations up to date: what fell into
 -- the current period is added, and a period that is new is summed from its hours.
 CREATE FUNCTION ledger.settle_usage(at timestamptz, used ledger.hour_usage[]) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
 BEGIN
     WITH more AS MATERIALIZED (
@@ -174,7 +180,7 @@ BEGIN
         currency,
         ledger.usage_level(used, quota, s.warning_percent, s.critical_percent),
         CASE WHEN used >= limits[1]
-        THEN (SELECT count(*) FROM unnest(limits) AS passed (units) WHERE passed.units <= used)
+        THEN (SELECT max(l.units) FROM unnest(limits) AS l (units) WHERE l.units <= used)
         ELSE 0 END,
         period_start, last_used_at
     FROM settled CROSS JOIN shared.billing_settings AS s

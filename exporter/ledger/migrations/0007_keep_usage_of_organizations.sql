@@ -48,7 +48,7 @@ CREATE TABLE shared.organizations (
     app_plan_at timestamptz NOT NULL DEFAULT '-infinity',
     app_plan_event text NOT NULL DEFAULT '',
     paid_at timestamptz NOT NULL DEFAULT '-infinity'
-);
+) WITH (fillfactor = 80);
 CREATE INDEX organizations_period_end ON shared.organizations (period_end);
 
 -- A quota of its own; NULL lifts the plan's.
@@ -84,7 +84,7 @@ CREATE INDEX idx_api_usage_logs_org_time
 ON shared.api_usage_logs (organization_id, created_at DESC);
 
 -- The current period of a meter. `level` is 0, 1 (warning), 2 (critical) or 3 (over its quota), and
--- `passed` how many of the plan's limits were passed; `told_…` is what alerts say so far.
+-- `passed` the highest of the plan's limits that was passed (0: none); `told_…` is what alerts say.
 CREATE TABLE shared.usage (
     organization_id text NOT NULL,
     meter text NOT NULL,
@@ -95,10 +95,10 @@ CREATE TABLE shared.usage (
     cost_minor bigint NOT NULL,
     currency text,
     level smallint NOT NULL,
-    passed smallint NOT NULL,
+    passed bigint NOT NULL,
     told_period_start timestamptz NOT NULL,
     told_level smallint NOT NULL DEFAULT 0,
-    told_passed smallint NOT NULL DEFAULT 0,
+    told_passed bigint NOT NULL DEFAULT 0,
     last_used_at timestamptz,
     PRIMARY KEY (organization_id, meter)
 ) WITH (fillfactor = 80);
@@ -159,16 +159,17 @@ BEGIN
         happened := 'resolved';
         actor := NEW.resolved_by;
         note := NEW.resolution;
-    ELSIF NEW.acknowledged_at IS DISTINCT FROM OLD.acknowledged_at THEN
-        happened := CASE WHEN NEW.acknowledged_at IS NULL THEN 'unacknowledged' ELSE 'acknowledged' END;
-        actor := coalesce(NEW.acknowledged_by, OLD.acknowledged_by);
-        note := NEW.note;
     ELSIF NEW.severity <> OLD.severity THEN
+        -- One that escalates is acknowledged no more.
         happened := CASE
             WHEN array_position(ARRAY['low', 'medium', 'high', 'critical'], NEW.severity)
                 > array_position(ARRAY['low', 'medium', 'high', 'critical'], OLD.severity)
             THEN 'escalated' ELSE 'eased'
         END;
+    ELSIF NEW.acknowledged_at IS DISTINCT FROM OLD.acknowledged_at THEN
+        happened := CASE WHEN NEW.acknowledged_at IS NULL THEN 'unacknowledged' ELSE 'acknowledged' END;
+        actor := coalesce(NEW.acknowledged_by, OLD.acknowledged_by);
+        note := NEW.note;
     ELSE
         RETURN NULL;
     END IF;

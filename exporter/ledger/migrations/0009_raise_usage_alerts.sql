@@ -1,13 +1,14 @@
 -- How the figures of usage become alerts.
 
--- Bring the alerts of these organisations (of all, for NULL) in line with their usage.
+-- Bring the alerts of these organisations in line with their usage.
 CREATE FUNCTION ledger.tell_crossings(at timestamptz, organizations text[]) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
     crossed shared.usage[];
 BEGIN
     SELECT array_agg(u ORDER BY u.organization_id, u.meter) INTO crossed FROM shared.usage AS u
-    WHERE (organizations IS NULL OR u.organization_id = ANY (organizations))
+    WHERE u.organization_id = ANY (organizations)
         AND (u.level <> u.told_level OR u.passed <> u.told_passed
             OR u.period_start <> u.told_period_start);
     IF crossed IS NULL THEN
@@ -22,14 +23,12 @@ BEGIN
             ELSE 'Usage is below the threshold.'
         END
     FROM unnest(crossed) AS c
-    LEFT JOIN ledger.passed_limits(crossed) AS l USING (organization_id, meter)
     WHERE a.organization_id = c.organization_id AND a.meter = c.meter AND a.resolved_at IS NULL
         AND (
             (a.type = 'usage_threshold' AND (c.level = 0 OR a.period_start <> c.period_start))
             OR (a.type = 'overage_detected' AND (c.level < 3 OR a.period_start <> c.period_start))
             OR (a.type = 'usage_limit' AND (
-                c.passed = 0 OR a.period_start <> c.period_start
-                OR a.data -> 'limit' <> to_jsonb(l.units)
+                a.data -> 'limit' <> to_jsonb(c.passed) OR a.period_start <> c.period_start
             ))
         );
 
@@ -43,7 +42,12 @@ BEGIN
     changed AS (
         UPDATE shared.billing_alerts AS a SET
             severity = s.severity, title = s.title, message = s.message, data = s.data,
-            updated_at = at
+            updated_at = at,
+            -- Who saw to a warning has not seen that it became critical.
+            acknowledged_at = CASE WHEN s.severity <> 'critical' THEN a.acknowledged_at END,
+            acknowledged_by = CASE WHEN s.severity <> 'critical' THEN a.acknowledged_by END,
+            acknowledged_until = CASE WHEN s.severity <> 'critical' THEN a.acknowledged_until END,
+            note = CASE WHEN s.severity <> 'critical' THEN a.note END
         FROM said AS s
         WHERE a.organization_id = s.organization_id AND a.meter = s.meter AND a.type = s.type
             AND a.period_start = s.period_start AND a.resolved_at IS NULL
@@ -58,7 +62,7 @@ BEGIN
     WHERE CASE type
         WHEN 'usage_threshold' THEN least(level, 2) > known
         WHEN 'overage_detected' THEN level > known
-        ELSE passed > known_passed
+        ELSE passed <> known_passed
     END
     ON CONFLICT DO NOTHING;
 
@@ -69,23 +73,11 @@ BEGIN
 END
 $$;
 
--- The highest limit that each has passed.
-CREATE FUNCTION ledger.passed_limits(
-    crossed shared.usage[], OUT organization_id text, OUT meter text, OUT units bigint
-) RETURNS SETOF record LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT c.organization_id, c.meter, m.limits[c.passed]
-    FROM unnest(crossed) AS c
-    CROSS JOIN shared.billing_settings AS s
-    JOIN shared.organizations AS o USING (organization_id)
-    JOIN shared.plan_meters AS m ON m.plan = coalesce(o.plan, s.default_plan) AND m.meter = c.meter
-    WHERE c.passed > 0
-$$;
-
 -- The alerts that these figures call for, with what each says.
 CREATE FUNCTION ledger.usage_texts(
     figures shared.usage,
     OUT type text, OUT severity text, OUT title text, OUT message text, OUT data jsonb
-) RETURNS SETOF record LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+) RETURNS SETOF record LANGUAGE plpgsql STABLE ROWS 2 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     name text := replace(figures.meter, '_', ' ');
     percentage bigint := floor(figures.used::numeric * 100 / nullif(figures.quota, 0));
@@ -95,13 +87,14 @@ DECLARE
         'percentage', percentage
     ));
 BEGIN
-    IF figures.level >= 1 AND figures.quota > 0 THEN
+    IF figures.level >= 1 THEN
         type := 'usage_threshold';
         severity := CASE figures.level WHEN 1 THEN 'medium' ELSE 'critical' END;
         title := format('Usage %s: %s',
             CASE figures.level WHEN 1 THEN 'warning' ELSE 'critical' END, name);
-        message := format('Usage of %s is at %s%% of the quota (%s of %s). Consider upgrading the plan.',
-            name, percentage, figures.used, figures.quota);
+        -- Of a quota of 0 there is no percentage.
+        message := format('Usage of %s is at %s the quota (%s of %s). Consider upgrading the plan.',
+            name, coalesce(percentage || '% of', 'more than'), figures.used, figures.quota);
         data := told_usage;
         RETURN NEXT;
     END IF;
@@ -127,10 +120,9 @@ BEGIN
         type := 'usage_limit';
         severity := 'medium';
         title := format('Usage limit passed: %s', name);
-        SELECT told_usage || jsonb_build_object('limit', l.units),
-            format('Usage of %s has passed %s in this period; it is at %s.', name, l.units,
-                figures.used)
-        INTO data, message FROM ledger.passed_limits(ARRAY[figures]) AS l;
+        message := format('Usage of %s has passed %s in this period; it is at %s.', name,
+            figures.passed, figures.used);
+        data := told_usage || jsonb_build_object('limit', figures.passed);
         RETURN NEXT;
     END IF;
 END

@@ -1,0 +1,155 @@
+"""Usage of a million organisations: what a group costs that touches a thousand of them, the repair
+sweep, and events of usage through the exporter.
+"""
+
+import statistics
+from collections.abc import Sequence
+
+import yaml
+
+from bench.findings import Findings, Gate, Table, number
+from bench.load import Tally
+from bench.payloads import ADMIN_KEY, BATCH_EVENTS
+from bench.runner import Rate, Runner, Sender
+from bench.usage_ledger import CONFIG, TOUCHED, Population
+from tests.support.database import new_database
+from tests.support.exporter import ExporterProcess
+
+_WARM_UP_GROUPS = 8
+_GROUPS_A_ROUND = 10
+_CONNECTIONS = 16
+_MOST_BATCHES_PER_SECOND = 2_500
+_EVENTS = "SELECT coalesce(sum(events), 0)::bigint FROM shared.usage_hours"
+
+
+def sizes(runner: Runner) -> list[int]:
+    """How many organisations there are: a tenth of the events behind a start, and less."""
+    most = runner.events // 10
+    return [size for size in (most // 100, most // 10, most) if size >= TOUCHED]
+
+
+def steps(runner: Runner) -> int:
+    """How many steps it tells."""
+    return len(sizes(runner)) * (1 + runner.rounds) + runner.rounds
+
+
+def measure(runner: Runner) -> Findings:
+    """Groups, sweeps and a naive evaluation in turns at each size; with the most organisations
+    events over HTTP, too.
+    """
+    faults: list[str] = []
+    measured: dict[int, dict[str, list[float]]] = {}
+    for size in sizes(runner):
+        with new_database(runner.server) as url:
+            population = Population(url, size)
+            runner.step(f"usage: filling {size} organisations")
+            population.fill()
+            measured[size] = _evaluate(runner, population, faults)
+            if size == max(sizes(runner)):
+                rate = _send_events(runner, population, faults)
+            with population.connect() as connection:
+                faults += population.faults(connection)
+    return _findings(measured, rate, faults)
+
+
+def _evaluate(runner: Runner, population: Population, faults: list[str]) -> dict[str, list[float]]:
+    """Milliseconds of each."""
+    took: dict[str, list[float]] = {"group": [], "sweep": [], "naive": []}
+    with population.connect() as connection:
+        for _ in range(_WARM_UP_GROUPS):
+            population.commit(connection)
+        for _ in range(runner.rounds):
+            runner.step(f"usage: {population.organizations} organisations")
+            took["group"] += [population.commit(connection) for _ in range(_GROUPS_A_ROUND)]
+            sweep_ms, due = population.sweep(connection)
+            took["sweep"].append(sweep_ms)
+            naive_ms, same = population.evaluate_naively(connection)
+            took["naive"].append(naive_ms)
+            if due or not same:
+                faults.append(f"usage: the sweep found {due}, levels are the same: {same}")
+    return took
+
+
+def _send_events(runner: Runner, population: Population, faults: list[str]) -> Rate:
+    """Batches of usage to an exporter, each event of another organisation."""
+    sender = Sender("usage", _MOST_BATCHES_PER_SECOND)
+    tallies: list[Tally] = []
+    folder = runner.folder / "usage"
+    folder.mkdir(parents=True)
+    config = folder / "billing.yml"
+    config.write_text(yaml.safe_dump(CONFIG), encoding="utf-8")
+    settings = {"BILLING_ADMIN_KEY": ADMIN_KEY, "BILLING_CONFIG": str(config)}
+    with population.connect() as connection:
+        before = connection.execute(_EVENTS).fetchone()
+        with ExporterProcess(folder / "exporter", population.conninfo, settings) as exporter:
+            exporter.wait_ready()
+            port = int(exporter.url.rpartition(":")[2])
+            for _ in range(runner.rounds):
+                runner.step(f"usage: events on {_CONNECTIONS} connections")
+                tallies.append(sender.send(port, _CONNECTIONS, runner.seconds))
+            exporter.stop()
+        after = connection.execute(_EVENTS).fetchone()
+    assert before is not None
+    assert after is not None
+    if after[0] - before[0] != sender.sent * BATCH_EVENTS:
+        faults.append(f"of {sender.sent} batches of usage {after[0] - before[0]} events are kept")
+    return Rate.of(tallies)
+
+
+def _findings(
+    measured: dict[int, dict[str, list[float]]], rate: Rate, faults: Sequence[str]
+) -> Findings:
+    medians = {
+        size: {what: statistics.median(found) for what, found in took.items()}
+        for size, took in measured.items()
+    }
+    figures = {
+        f"usage_{what}_{size}_ms": value
+        for size, found in medians.items()
+        for what, value in found.items()
+    }
+    smallest, largest = medians[min(medians)], medians[max(medians)]
+    most = number(max(medians))
+    per_second = rate.per_second * BATCH_EVENTS
+    growth = largest["group"] / smallest["group"]
+    figures |= {
+        "usage_group_growth": growth,
+        "usage_naive_ratio": largest["naive"] / largest["group"],
+        "usage_events_per_second": per_second,
+        "usage_events_p99_ms": rate.p99_ms,
+        "usage_faults": float(len(faults)),
+    }
+    rows = tuple(
+        (
+            number(size),
+            number(found["group"]),
+            number(max(measured[size]["group"])),
+            number(found["sweep"]),
+            number(found["naive"]),
+        )
+        for size, found in medians.items()
+    )
+    heads = ("organisations", "ms a group", "ms, slowest", "ms a sweep", "ms, naively")
+    gate = f"ms to commit usage of {number(TOUCHED)} of {most} organisations"
+    return Findings(
+        title="Usage",
+        about=(
+            f"A group that touches {number(TOUCHED)} organisations at random, committed durably "
+            "with its hours, log, figures, costs and alerts; the repair sweep over all; and beside "
+            "it the levels of all as one would find them without figures that are kept: the log "
+            "of the period summed and compared with the quotas. Then events of usage in batches "
+            f"of {BATCH_EVENTS} on {_CONNECTIONS} connections, each event of another of {most} "
+            f"organisations, with quotas, prices and limits: {number(per_second)} a second. "
+            "Afterwards hours, figures and alerts were what they should be."
+        ),
+        tables=(Table(heads, rows),),
+        figures=figures,
+        gates=(
+            Gate(gate, largest["group"], 60, "at most"),
+            Gate(gate, largest["group"], 25, "at most", aimed=True),
+            Gate(f"ms to sweep {most} organisations", largest["sweep"], 2000, "at most"),
+            Gate("events of usage a second", per_second, 20_000, "at least"),
+            Gate("events of usage a second", per_second, 50_000, "at least", aimed=True),
+        ),
+        faults=tuple(faults),
+    )
