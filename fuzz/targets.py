@@ -8,11 +8,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import yaml
 
 from exporter.catalogue.book import Catalogue
 from exporter.catalogue.currencies import DECIMALS
-from exporter.catalogue.labels import PLAN
+from exporter.catalogue.labels import PLAN, RESOURCE_TYPE
 from exporter.domain.alert import settle
 from exporter.errors import InvalidSignature, MalformedBody, Problem
 from exporter.ingest import strict_json
@@ -148,7 +149,7 @@ def make_config_target(folder: Path) -> Callable[[bytes], None]:
     def read(raw: bytes) -> None:
         path.write_bytes(raw)
         try:
-            config = read_config(path, DECIMALS)
+            config = read_config(path, DECIMALS, RESOURCE_TYPE.values)
         except SettingsError as error:
             for line in str(error).splitlines():
                 demand(line.startswith(f"{path}"), f"an error without its place: {line}")
@@ -161,22 +162,9 @@ def make_config_target(folder: Path) -> Callable[[bytes], None]:
         demand(read_again(config, path) == config, "a configuration reads otherwise once written")
 
     def read_again(config: Any, path: Path) -> Any:
-        plain = {
-            "namespace": config.namespace,
-            "default_currency": config.default_currency,
-            "currencies": list(config.currencies),
-            "plans": {name: {"stripe": list(plan.stripe)} for name, plan in config.plans.items()},
-            "meters": list(config.meters),
-            "credit_reasons": list(config.credit_reasons),
-            "id_retention_days": config.id_retention_days,
-            "stripe": {
-                "mode": config.stripe.mode,
-                "accounts": list(config.stripe.accounts),
-                "webhooks": config.stripe.webhooks,
-            },
-        }
+        plain = msgspec.to_builtins(config)
         path.write_text(yaml.safe_dump(plain), encoding="utf-8")
-        return read_config(path, DECIMALS)
+        return read_config(path, DECIMALS, RESOURCE_TYPE.values)
 
     return read
 

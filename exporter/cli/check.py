@@ -10,6 +10,7 @@ import click
 from exporter.catalogue import policy
 from exporter.catalogue.book import Catalogue
 from exporter.catalogue.currencies import DECIMALS
+from exporter.catalogue.labels import RESOURCE_TYPE
 from exporter.cli.context import OUTPUT, fail, print_json
 from exporter.errors import Problem
 from exporter.ingest.batch import read_entries
@@ -33,7 +34,7 @@ def check() -> None:
 def check_config(file: Path, output: str) -> None:
     """Check a billing.yml: every fault with its line, and the worst case of series."""
     try:
-        config = read_config(file, DECIMALS)
+        config = read_config(file, DECIMALS, RESOURCE_TYPE.values)
     except SettingsError as error:
         _finish(str(error).splitlines(), {"file": str(file)}, "", output)
     _finish_catalogue(make_catalogue(config, (True, False)), {"file": str(file)}, output)
@@ -55,7 +56,7 @@ def check_config(file: Path, output: str) -> None:
 def check_events(file: Path, config_file: Path, output: str) -> None:
     """Check a file of events: JSON, or one event a line (.ndjson, .jsonl)."""
     try:
-        config = read_config(config_file, DECIMALS)
+        config = read_config(config_file, DECIMALS, RESOURCE_TYPE.values)
     except SettingsError as error:
         fail(str(error))
     telemetry = Telemetry(

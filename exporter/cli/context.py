@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from exporter.catalogue.currencies import DECIMALS
+from exporter.catalogue.labels import RESOURCE_TYPE
 from exporter.cli.redaction import protect_stderr, secret_values
 from exporter.ledger.embedded import EmbeddedServer
 from exporter.settings import Settings, SettingsError, load
@@ -38,7 +39,11 @@ def read_settings(overrides: Mapping[str, str] | None = None) -> Settings:
     the command with 2.
     """
     try:
-        settings = load({**os.environ, **(overrides or {})}, currencies=DECIMALS)
+        settings = load(
+            {**os.environ, **(overrides or {})},
+            currencies=DECIMALS,
+            default_meters=RESOURCE_TYPE.values,
+        )
     except SettingsError as error:
         refuse_settings(error)
     protect_stderr().learn(partial(secret_values, settings))

@@ -1,7 +1,7 @@
 """The writer's own connection, through every outage, with the lease that holds over it."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import psycopg
 import structlog
@@ -14,6 +14,8 @@ from exporter.ledger.lease import LEASE_SECONDS, Lease
 from exporter.ledger.migrate import migrate
 from exporter.ledger.sealing import Sealer
 from exporter.totals import Totals
+
+Prepare = Callable[[Connection], Awaitable[object]]
 
 _RETRY_SECONDS = 0.2
 _START_RETRY_SECONDS = 0.5
@@ -28,7 +30,8 @@ _log = structlog.get_logger(component="ledger")
 class Session:
     """Connects again whenever the connection is lost, until `stopping` is set.
 
-    `away` tells whether the database can't be reached at the moment.
+    `away` tells whether the database can't be reached at the moment. `prepare` is called once the
+    lease is held and before any event is taken.
     """
 
     def __init__(
@@ -40,8 +43,10 @@ class Session:
         totals: Totals,
         sealer: Sealer,
         stopping: asyncio.Event,
+        prepare: Prepare | None = None,
     ) -> None:
         self._conninfo = conninfo
+        self._prepare = prepare
         self._lease = lease
         self._catalogue = catalogue
         self._totals = totals
@@ -62,6 +67,8 @@ class Session:
                 self._connection = await connect(self._conninfo())
                 with answering_within(self._connection, _START_SECONDS):
                     await self._lease.acquire(self._connection)
+                    if self._prepare:
+                        await self._prepare(self._connection)
                     await self._lease.load(self._connection, self._totals, self._catalogue)
             except psycopg.Error as error:
                 self._complain("the database can't be used", error)

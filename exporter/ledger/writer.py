@@ -17,7 +17,7 @@ from exporter.ledger.lease import RENEW_SECONDS, Lease
 from exporter.ledger.patience import Patience
 from exporter.ledger.queue import Queue
 from exporter.ledger.sealing import Sealer
-from exporter.ledger.session import Session, first_line
+from exporter.ledger.session import Prepare, Session, first_line
 from exporter.totals import Totals
 
 ANSWER_WITHIN_SECONDS = 5.0
@@ -30,7 +30,7 @@ _log = structlog.get_logger(component="ledger")
 
 class Writer:
     """Owns the session and the totals in memory; `ready` is set once they are loaded and stays
-    set.
+    set. `prepare` is called with a connection before that, while the lease is held.
     """
 
     def __init__(
@@ -42,6 +42,7 @@ class Writer:
         totals: Totals,
         health: Totals,
         sealer: Sealer,
+        prepare: Prepare | None = None,
     ) -> None:
         self._lease = lease
         self._totals = totals
@@ -59,6 +60,7 @@ class Writer:
             totals=totals,
             sealer=sealer,
             stopping=self._stopping,
+            prepare=prepare,
         )
         self.ready = asyncio.Event()
 

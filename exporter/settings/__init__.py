@@ -3,7 +3,6 @@
 from exporter.settings.billing_yml import (
     CONFIG_KEYS,
     Config,
-    PlanConfig,
     StripeConfig,
     read_config,
 )
@@ -15,15 +14,19 @@ from exporter.settings.environment import (
     Settings,
     load,
 )
+from exporter.settings.plans_yml import PLANS_EXAMPLE, PlanConfig, PlanMeterConfig
 from exporter.settings.secret import Secret, SecretFile, Signature, signature
 from exporter.settings.strict_yaml import SettingsError
+from exporter.settings.usage_yml import UsageConfig
 from exporter.settings.webhooks import Webhooks, load_webhooks
 
 __all__ = [
     "CONFIG_KEYS",
+    "PLANS_EXAMPLE",
     "SETTINGS",
     "Config",
     "PlanConfig",
+    "PlanMeterConfig",
     "Secret",
     "SecretFile",
     "Setting",
@@ -31,6 +34,7 @@ __all__ = [
     "SettingsError",
     "Signature",
     "StripeConfig",
+    "UsageConfig",
     "Webhooks",
     "decoded",
     "load",

@@ -8,6 +8,8 @@ import msgspec
 from exporter.settings.strict_yaml import Place
 from exporter.settings.thresholds import THRESHOLDS
 
+# Each is sent to every Alertmanager once a minute.
+_MOST_SINGLE = 1_000
 _BY_NAME = {threshold.name: threshold for threshold in THRESHOLDS}
 
 
@@ -20,10 +22,13 @@ class LinksConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
 
 class AlertsConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """`job` is the exporter's in Prometheus' scrape configuration."""
+    """`job` is the exporter's in Prometheus' scrape configuration. Of more than so many open alerts
+    of one type one message tells: a message shows twenty of them, and nobody reads a hundred.
+    """
 
     job: str = "billing-exporter"
     links: LinksConfig = LinksConfig()
+    summarise_above: int = 100
     thresholds: dict[str, float] = {}
 
 
@@ -32,6 +37,7 @@ ALERTS_KEYS: dict[str, str] = {
     "alerts.links.runbooks": "Where the pages of `rules/runbooks/` are.",
     "alerts.links.dashboards": "Where Grafana's dashboards are, up to `/d`.",
     "alerts.links.exporter": "Where people reach the exporter's pages.",
+    "alerts.summarise_above": "One message for more open alerts of a type than this; 100.",
     "alerts.thresholds": "What the alerts judge by, by name ([alerts.md](alerts.md)).",
 }
 
@@ -46,6 +52,8 @@ def broken_alerts(alerts: AlertsConfig) -> Iterator[tuple[Place, str]]:
                 ("alerts", "links", name),
                 "must be an http or https address, without a slash at its end.",
             )
+    if not 1 <= alerts.summarise_above <= _MOST_SINGLE:
+        yield ("alerts", "summarise_above"), f"must be 1 to {_MOST_SINGLE}."
     for name, value in alerts.thresholds.items():
         threshold = _BY_NAME.get(name)
         if threshold is None:

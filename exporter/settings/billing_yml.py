@@ -1,7 +1,7 @@
 """`billing.yml`: what a deployment says about its billing, strictly checked."""
 
 import re
-from collections.abc import Container, Iterator
+from collections.abc import Collection, Container, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +13,9 @@ from exporter.settings.alertmanager_yml import (
     broken_alertmanager,
 )
 from exporter.settings.alerts_yml import ALERTS_KEYS, AlertsConfig, broken_alerts
+from exporter.settings.plans_yml import PLANS_KEYS, PlanConfig, broken_plans
 from exporter.settings.strict_yaml import Document, Place, SettingsError
-
-
-class PlanConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """A plan: `stripe` lists the price, plan or product ids and lookup keys that mean it."""
-
-    stripe: tuple[str, ...] = ()
+from exporter.settings.usage_yml import USAGE_KEYS, UsageConfig, broken_usage
 
 
 class StripeConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -38,7 +34,9 @@ class Config(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     namespace: str = ""
     default_currency: str = "usd"
     currencies: tuple[str, ...] = ()
+    default_plan: str | None = None
     plans: dict[str, PlanConfig] = {}
+    usage: UsageConfig = UsageConfig()
     meters: tuple[str, ...] = ()
     credit_reasons: tuple[str, ...] = ()
     id_retention_days: int = 90
@@ -51,7 +49,8 @@ CONFIG_KEYS: dict[str, str] = {
     "namespace": "Put before every metric's name, as in `rsolv_billing_…`; none by default.",
     "default_currency": "Currency of telemetry that names none; `usd`.",
     "currencies": "Currencies whose amounts exist at 0 from the start; the default currency.",
-    "plans": "Plan names; `stripe` lists the price, plan or product ids and lookup keys of each.",
+    **PLANS_KEYS,
+    **USAGE_KEYS,
     "meters": "Kinds of usage (`resource_type`).",
     "credit_reasons": "Why credits are added or consumed (`reason`).",
     "id_retention_days": "How long event ids are kept, 35 at least; 90.",
@@ -67,9 +66,14 @@ _MAX_NAMES = 100
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 
 
-def read_config(path: Path, currencies: Container[str] | None = None) -> Config:
+def read_config(
+    path: Path,
+    currencies: Container[str] | None = None,
+    default_meters: Collection[str] | None = None,
+) -> Config:
     """The configuration in `path`; a missing file means its defaults. Its currencies must be
-    among `currencies`, if these are given.
+    among `currencies`, and where it has no meters of its own those of its plans among
+    `default_meters`, if these are given.
 
     Raises SettingsError naming every fault with its line.
     """
@@ -81,7 +85,14 @@ def read_config(path: Path, currencies: Container[str] | None = None) -> Config:
         raise SettingsError(f"{path}: can't be read: {error}") from error
     document = Document(path, text)
     config = document.convert(Config, "Mend its value; see docs/settings.md.")
-    document.check([*_broken_rules(config, document.content, currencies)])
+    unusable = {place[:length] for place, _ in document.faults for length in (1, 4)}
+    meters = None if ("meters",) in unusable else config.meters or default_meters
+    document.check(
+        [
+            *_broken_rules(config, document.content, currencies),
+            *broken_plans(config.plans, config.default_plan, meters, unusable),
+        ]
+    )
     return config
 
 
@@ -104,6 +115,7 @@ def _broken_rules(
             if not _NAME.fullmatch(name):
                 yield where, f"{name!r} must be 1 to 63 letters, digits, '_', '-' or '.'."
     yield from _unknown_currencies(config, content, currencies)
+    yield from broken_usage(config.usage)
     yield from broken_alerts(config.alerts)
     yield from broken_alertmanager(config.alertmanager)
 
@@ -113,6 +125,11 @@ def _unknown_currencies(
 ) -> Iterator[tuple[Place, str]]:
     codes: dict[Place, str] = {("default_currency",): config.default_currency}
     codes |= _names(content, "currencies")
+    codes |= {
+        ("plans", name, "currency"): plan.currency
+        for name, plan in config.plans.items()
+        if plan.currency is not None
+    }
     for where, code in codes.items():
         if not re.fullmatch(r"[a-z]{3,4}", code) or not (currencies is None or code in currencies):
             yield where, f"{code!r} is not a currency's code in lower case, as in usd."

@@ -18,6 +18,7 @@ _CHOICES = (
 )
 _PATH = re.compile(r"(?!/-/|/api/)(/[A-Za-z0-9._~-]+)+")
 _REPLICA = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
+_LONGEST_INTERVAL_MS = 3_600_000
 _PORT = re.compile(r"[0-9]{1,5}")
 
 
@@ -122,6 +123,17 @@ def read_addresses(text: str, faults: list[str]) -> tuple[tuple[str, int], ...]:
             # ":9568" means every address.
             found.append((host.strip("[]") or "0.0.0.0", int(port)))  # noqa: S104
     return tuple(found)
+
+
+def read_interval(name: str, values: Mapping[str, str], faults: list[str]) -> float:
+    """Seconds of a setting in milliseconds, from one second to an hour; adds to `faults`."""
+    text = values[name]
+    milliseconds = int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
+    if not 1000 <= milliseconds <= _LONGEST_INTERVAL_MS:
+        faults.append(
+            f"{name} is {text!r}; it is a number of milliseconds, 1000 to {_LONGEST_INTERVAL_MS}."
+        )
+    return milliseconds / 1000
 
 
 def read_alertmanager_urls(text: str, faults: list[str]) -> tuple[str, ...]:

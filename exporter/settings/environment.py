@@ -1,7 +1,7 @@
 """Settings from the environment and `.env`, with the secrets masked."""
 
 import os
-from collections.abc import Container, Mapping
+from collections.abc import Collection, Container, Mapping
 from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
@@ -14,6 +14,7 @@ from exporter.settings.checks import (
     mode_of_key,
     read_addresses,
     read_alertmanager_urls,
+    read_interval,
     split_secret,
 )
 from exporter.settings.secret import Secret, SecretFile, reason
@@ -94,6 +95,7 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting("DATABASE_URL", "", "PostgreSQL 15 or newer; without it an embedded one.", True),
     Setting("DEBUG", "", "`billing:*` or `billing:COMPONENT`: debug logs of these components."),
+    Setting("HEALTH_CHECK_INTERVAL", "30000", "Time between two checks of health, in ms."),
     Setting("STRIPE_SECRET_KEY", "", "Tells live from test mode by its kind (sk_live_, …).", True),
     Setting(
         "STRIPE_WEBHOOK_SECRET",
@@ -126,6 +128,7 @@ class Settings:
     encryption_key: Secret
     custom_webhooks: Secret
     heartbeat_url: Secret
+    health_check_seconds: float
     stripe_secret_key: Secret
     stripe_api_base: str
     stripe_webhook_secret: Secret
@@ -157,9 +160,10 @@ def load(
     environment: Mapping[str, str] | None = None,
     folder: Path | None = None,
     currencies: Container[str] | None = None,
+    default_meters: Collection[str] | None = None,
 ) -> Settings:
     """Read the environment (and `.env` below `folder`, which it wins over) and `billing.yml`,
-    whose currencies must be among `currencies` if these are given.
+    whose currencies and meters must be among these if they are given, as `read_config` says.
 
     Raises SettingsError with every fault that can be found at once.
     """
@@ -173,7 +177,7 @@ def load(
     config_path = base / values["BILLING_CONFIG"]
     config = Config()
     try:
-        config = read_config(config_path, currencies)
+        config = read_config(config_path, currencies, default_meters)
     except SettingsError as error:
         faults.extend(str(error).splitlines())
     development = not any(name in given or f"{name}_FILE" in given for name in _DECLARES_SETUP)
@@ -181,6 +185,7 @@ def load(
         faults.extend(_missing_secrets(given, config))
     addresses = read_addresses(values["BILLING_LISTEN_ADDRESS"], faults)
     alertmanager_urls = read_alertmanager_urls(values["ALERTMANAGER_URL"], faults)
+    health_check_seconds = read_interval("HEALTH_CHECK_INTERVAL", values, faults)
     faults.extend(find_misfits(values))
     if faults:
         raise SettingsError("\n".join(faults))
@@ -195,6 +200,7 @@ def load(
         encryption_key=secrets["BILLING_ENCRYPTION_KEY"],
         custom_webhooks=secrets["CUSTOM_WEBHOOKS"],
         heartbeat_url=secrets["BILLING_HEARTBEAT_URL"],
+        health_check_seconds=health_check_seconds,
         stripe_secret_key=secrets["STRIPE_SECRET_KEY"],
         stripe_api_base=values["BILLING_STRIPE_API_BASE"],
         stripe_webhook_secret=secrets["STRIPE_WEBHOOK_SECRET"],

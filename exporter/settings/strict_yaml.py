@@ -1,9 +1,10 @@
 """YAML that is read strictly into a record: every fault with its line."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, TypeVar, get_args, get_origin
+from types import UnionType
+from typing import Any, TypeVar, Union, get_args, get_origin
 
 import msgspec
 import yaml
@@ -11,6 +12,7 @@ import yaml
 Place = tuple[str, ...]
 Record = TypeVar("Record", bound=msgspec.Struct)
 _MISFIT = object()
+_MERGE = "tag:yaml.org,2002:merge"
 
 
 class SettingsError(Exception):
@@ -55,7 +57,10 @@ def _shown(key: str) -> str:
 def _parse(path: Path, text: str, *, private: bool) -> tuple[dict[Any, Any], dict[Place, int]]:
     """The file's content, and the line of everything in it. Raises SettingsError."""
     try:
-        lines = _lines(yaml.compose(text, Loader=yaml.SafeLoader))
+        tree = yaml.compose(text, Loader=yaml.SafeLoader)
+        lines = _lines(tree)
+        for scalar in _scalars(tree):
+            _demand_value(scalar)
         content = yaml.safe_load(text)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
@@ -73,6 +78,30 @@ def _parse(path: Path, text: str, *, private: bool) -> tuple[dict[Any, Any], dic
     if not isinstance(content, dict):
         raise SettingsError(f"{path}:1: must be keys with values, as in `namespace: acme`.")
     return content, lines
+
+
+def _scalars(node: yaml.Node | None) -> Iterator[yaml.ScalarNode]:
+    """Every value in it that holds no other."""
+    if isinstance(node, yaml.ScalarNode):
+        yield node
+    elif isinstance(node, yaml.MappingNode):
+        for pair in node.value:
+            for part in pair:
+                yield from _scalars(part)
+    elif isinstance(node, yaml.SequenceNode):
+        for item in node.value:
+            yield from _scalars(item)
+
+
+def _demand_value(scalar: yaml.ScalarNode) -> None:
+    """A month 13 and a number of 5000 digits look like what they aren't."""
+    try:
+        if scalar.tag != _MERGE:
+            yaml.constructor.SafeConstructor().construct_object(scalar)
+    except (KeyError, ValueError):
+        raise yaml.constructor.ConstructorError(
+            None, None, "it isn't what it looks like: put it in quotes", scalar.start_mark
+        ) from None
 
 
 def _lines(node: yaml.Node | None, path: Place = ()) -> dict[Place, int]:
@@ -107,7 +136,11 @@ def _fitting(
                 faults.append((place, "there is no such key. Remove it or mend its name."))
             elif (fit := _fitting(inner, fields[key], place, faults, remedy)) is not _MISFIT:
                 kept[key] = fit
-        return kept
+        required = _required(type_)
+        faults += [
+            ((*where, name), "is missing. Add it.") for name in required if name not in value
+        ]
+        return kept if kept.keys() >= required else _MISFIT
     if isinstance(value, list) and get_origin(type_) is tuple:
         fits = [
             _fitting(inner, get_args(type_)[0], (*where, str(index)), faults, remedy)
@@ -125,7 +158,22 @@ def _fields(type_: Any, value: dict[Any, Any]) -> dict[str, Any] | None:
     """The types of the keys that a mapping may have; None where no mapping is wanted."""
     if get_origin(type_) is dict:
         return dict.fromkeys((key for key in value if isinstance(key, str)), get_args(type_)[1])
-    for kind in get_args(type_) or (type_,):
+    if (record := _record(type_)) is None:
+        return None
+    return {field.name: field.type for field in msgspec.structs.fields(record)}
+
+
+def _required(type_: Any) -> set[str]:
+    """The keys that a mapping must have."""
+    record = _record(type_)
+    fields = msgspec.structs.fields(record) if record else ()
+    return {field.name for field in fields if field.required}
+
+
+def _record(type_: Any) -> type[msgspec.Struct] | None:
+    """The record that is wanted, or one of several things that are."""
+    is_union = get_origin(type_) in (Union, UnionType)
+    for kind in get_args(type_) if is_union else (type_,):
         if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
-            return {field.name: field.type for field in msgspec.structs.fields(kind)}
+            return kind
     return None

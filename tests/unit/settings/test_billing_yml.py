@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import msgspec
 import pytest
@@ -122,6 +122,9 @@ def test_a_file_that_holds_no_keys_is_refused(file: Path, text: str) -> None:
         ("meters: &a [*a]\n", 1),
         ("meters: *unknown\n", 1),
         ("? [a, b]\n: 1\n", 1),
+        ("meters:\n  - a\n  - 2026-13-01\n", 3),
+        ("stripe:\n  webhooks: !!bool maybe\n", 2),
+        (f"meters: [a,\n  {'1' * 5000}]\n", 2),
     ],
 )
 def test_what_is_no_yaml_or_says_a_thing_twice_is_told_with_its_line(
@@ -130,6 +133,14 @@ def test_what_is_no_yaml_or_says_a_thing_twice_is_told_with_its_line(
     ((found, words),) = faults(file, text)
     assert found == line
     assert words.endswith("there.") or "without end" in words
+
+
+def test_what_plans_have_in_common_may_be_written_once(file: Path) -> None:
+    file.write_text(
+        "plans:\n  a: &common {stripe: [price_1]}\n  b:\n    <<: *common\n    meters: {}\n"
+    )
+    plans = read_config(file).plans
+    assert plans["a"] == plans["b"]
 
 
 def test_a_file_that_can_not_be_read_is_refused(file: Path) -> None:
@@ -184,15 +195,13 @@ def test_a_currency_must_be_one_that_is_known(file: Path) -> None:
 
 
 def test_every_key_is_documented_and_every_documented_key_exists() -> None:
-    def names(type_: type[msgspec.Struct], prefix: str = "") -> set[str]:
-        found = set()
-        for field in msgspec.structs.fields(type_):
-            is_struct = isinstance(field.type, type) and issubclass(field.type, msgspec.Struct)
-            inner = (
-                names(field.type, f"{prefix}{field.name}.") if is_struct else {prefix + field.name}
-            )
-            found |= inner
-        return found
+    def names(type_: Any, place: str) -> set[str]:
+        if isinstance(type_, type) and issubclass(type_, msgspec.Struct):
+            fields = msgspec.structs.fields(type_)
+            return {name for at in fields for name in names(at.type, f"{place}.{at.name}")}
+        # A mapping of names to records, or a list of records.
+        inner = [part for part in get_args(type_) if part is not Ellipsis][-1:]
+        found = names(inner[0], f"{place}.*") if inner else set()
+        return {name for name in found if name != f"{place}.*"} or {place}
 
-    assert names(Config) == set(CONFIG_KEYS)
-    assert get_args(Config.__annotations__["plans"])[1].__struct_fields__ == ("stripe",)
+    assert {name.removeprefix(".") for name in names(Config, "")} == set(CONFIG_KEYS)

@@ -4,13 +4,15 @@ import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from exporter.catalogue.currencies import CURRENCIES
-from exporter.settings import Settings, SettingsError, load
+from exporter.catalogue.labels import RESOURCE_TYPE
+from exporter.settings import PlanConfig, Settings, SettingsError, load
 from exporter.settings.environment import SETTINGS
 from fuzz.corpus import seeds
 from fuzz.targets import opened_target
@@ -18,14 +20,40 @@ from fuzz.targets import opened_target
 _NAME = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}", fullmatch=True)
 _NAMES = st.lists(_NAME, max_size=5, unique_by=str.lower)
 _CODES = st.sampled_from(CURRENCIES)
+_UNITS = st.integers(0, 2**63 - 1)
+_PRICES = st.integers(0, 10**12) | st.decimals(0, 10**12, places=12).map("{:f}".format)
+_STEPS = st.lists(st.integers(1, 2**63 - 1), min_size=1, max_size=20, unique=True).map(sorted)
+_METER = st.fixed_dictionaries(
+    {}, optional={"quota": st.none() | _UNITS, "limits": _STEPS}
+) | st.fixed_dictionaries(
+    {"overage_price_minor": _PRICES}, optional={"quota": _UNITS, "included": _UNITS}
+)
+_TIERED = st.lists(_PRICES, min_size=1, max_size=20).map(
+    lambda prices: {
+        "tiers": [{"above": 7 * at, "price_minor": price} for at, price in enumerate(prices)]
+    }
+)
+_PLAN = st.fixed_dictionaries(
+    {},
+    optional={
+        "stripe": st.lists(st.sampled_from(["price_1", "prod_2"]), unique=True),
+        "currency": _CODES,
+        "meters": st.dictionaries(st.sampled_from(RESOURCE_TYPE.values), _METER | _TIERED),
+    },
+)
 _GOOD = st.fixed_dictionaries(
     {},
     optional={
         "namespace": st.from_regex(r"[a-z][a-z0-9]{0,9}(_[a-z0-9]{1,5}){0,2}", fullmatch=True),
         "default_currency": _CODES,
         "currencies": st.lists(_CODES, max_size=4, unique=True),
-        "plans": _NAMES.map(lambda names: {name: {"stripe": [f"price_{name}"]} for name in names}),
-        "meters": _NAMES,
+        "plans": st.dictionaries(_NAME.map(str.lower), _PLAN, max_size=3),
+        "meters": _NAMES.map(lambda names: [*RESOURCE_TYPE.values, *names]).filter(
+            lambda names: len({name.lower() for name in names}) == len(names)
+        ),
+        "usage": st.fixed_dictionaries(
+            {"warning_percent": st.integers(1, 50), "critical_percent": st.integers(51, 100)}
+        ),
         "credit_reasons": _NAMES,
         "id_retention_days": st.integers(35, 3650),
         "stripe": st.fixed_dictionaries(
@@ -63,19 +91,35 @@ def test_a_good_configuration_is_taken_as_it_is(
     folder = tmp_path_factory.mktemp("good")
     (folder / "billing.yml").write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
     environment = {"BILLING_ADMIN_KEY": "k" * 32, "STRIPE_WEBHOOK_SECRET": "whsec_1"}
-    config = load(environment, folder, CURRENCIES).config
+    config = load(environment, folder, CURRENCIES, RESOURCE_TYPE.values).config
     for key in ("namespace", "default_currency", "id_retention_days"):
         assert getattr(config, key) == content.get(key, getattr(config, key))
     for key in ("currencies", "meters", "credit_reasons"):
         assert list(getattr(config, key)) == content.get(key, [])
-    assert list(config.plans) == list(content.get("plans", {}))  # type: ignore[call-overload]
+    plans = msgspec.to_builtins(config)["plans"]
+    assert plans == msgspec.to_builtins(
+        msgspec.convert(content.get("plans", {}), dict[str, PlanConfig])
+    )
+
+
+_ODD_METER = st.fixed_dictionaries(
+    {},
+    optional={
+        **dict.fromkeys(("quota", "included", "limits", "overage_price_minor"), _ANY),
+        "tiers": _ANY | st.lists(st.dictionaries(st.sampled_from(["above", "price_minor"]), _ANY)),
+    },
+)
 
 
 @given(
     _ANY.map(lambda value: yaml.safe_dump(value).encode())
-    | st.dictionaries(st.sampled_from(["plans", "stripe", "meters", "namespace", "\r"]), _ANY).map(
-        lambda value: yaml.safe_dump(value).encode()
+    | _ODD_METER.map(
+        lambda meter: yaml.safe_dump({"plans": {"pro": {"meters": {"fix": meter}}}}).encode()
     )
+    | st.dictionaries(
+        st.sampled_from(["plans", "stripe", "meters", "namespace", "usage", "default_plan", "\r"]),
+        _ANY,
+    ).map(lambda value: yaml.safe_dump(value).encode())
     | st.binary(max_size=60)
     | st.text("{}[]:&*!|>-?,#'\"% \n\tab", max_size=40).map(str.encode)
     | st.tuples(st.sampled_from(seeds("config")), st.text(max_size=9)).map(
