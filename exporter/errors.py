@@ -5,8 +5,8 @@ BillingError
 │   ├── MalformedRequest 400, MalformedBody 400, InvalidSignature 400
 │   ├── Unauthenticated 401, PasswordNeeded 401, Forbidden 403, NotFound 404
 │   ├── MethodNotAllowed 405, Timeout 408
-│   ├── CannotOpen 409, BodyTooLarge 413, UnsupportedMedia 415
-│   ├── InvalidEvents 422, InvalidAlerts 422
+│   ├── CannotOpen 409, Conflict 409, BodyTooLarge 413, UnsupportedMedia 415
+│   ├── InvalidEvents 422, InvalidAlerts 422, InvalidValues 422
 │   ├── TooManyRequests 429, HeadersTooLarge 431
 │   └── LedgerUnavailable 503
 ├── TranslationError: a signed Stripe event that can't be translated; becomes a dead letter
@@ -14,6 +14,7 @@ BillingError
 ├── Superseded: this process lost its replica's name while it ran
 ├── BackupError: a backup can't be made, or not be restored
 ├── MigrationError: the schema can't be brought to this version
+├── PrivilegedRole: the exporter's role is under no row-level security
 └── EmbeddedServerError: the embedded PostgreSQL can't be started or adopted
 """
 
@@ -134,6 +135,14 @@ class CannotOpen(Problem):
     title = "What is stored can't be opened"
 
 
+class Conflict(Problem):
+    """What the request asks for doesn't fit what is there now."""
+
+    status = 409
+    slug = "conflict"
+    title = "It is not as the request takes it to be"
+
+
 class BodyTooLarge(Problem):
     """More bytes or more events were sent than one request may hold."""
 
@@ -164,6 +173,14 @@ class InvalidAlerts(Problem):
     status = 422
     slug = "invalid-alerts"
     title = "The alerts were refused"
+
+
+class InvalidValues(Problem):
+    """Parameters or fields that break a rule; `errors` names each with its reason and remedy."""
+
+    status = 422
+    slug = "invalid-values"
+    title = "Some values were refused"
 
 
 class HeadersTooLarge(Problem):
@@ -218,6 +235,10 @@ class BackupError(BillingError):
 
 class MigrationError(BillingError):
     """The ledger's schema and this version of the exporter don't fit."""
+
+
+class PrivilegedRole(BillingError):
+    """The role that the exporter connects as may do too much."""
 
 
 class EmbeddedServerError(BillingError):

@@ -119,14 +119,15 @@ def make_site(
     """
     rows = {access.route: access for access in table}
     _check_served(rows, intakes, open_pages, keyed_pages)
+    endpoints = {
+        **open_pages,
+        **{name: _guard(page, rows[name], keys) for name, page in keyed_pages.items()},
+    }
+    by_path: dict[str, dict[str, Endpoint]] = {}
+    for name, endpoint in endpoints.items():
+        by_path.setdefault(rows[name].path, {})[rows[name].method] = endpoint
     pages = Starlette(
-        routes=[
-            *(_route(rows[name], endpoint) for name, endpoint in open_pages.items()),
-            *(
-                _route(rows[name], _guard(page, rows[name], keys))
-                for name, page in keyed_pages.items()
-            ),
-        ],
+        routes=[_route(path, methods) for path, methods in by_path.items()],
         exception_handlers={Problem: _told, HTTPException: _told, Exception: _fault},
     )
     # A redirect would name whatever host the client claims to ask.
@@ -155,8 +156,13 @@ def _check_served(
         raise ValueError(f"Declared are {sorted(rows)}, served are {sorted(names)}.")
 
 
-def _route(access: Access, endpoint: Endpoint) -> Route:
-    return Route(access.path, endpoint, methods=[access.method])
+def _route(path: str, endpoints: Mapping[str, Endpoint]) -> Route:
+    """A path with all of its methods, so that a refusal of another one names them all."""
+
+    async def serve(request: Request) -> Response:
+        return await endpoints["GET" if request.method == "HEAD" else request.method](request)
+
+    return Route(path, serve, methods=[*endpoints])
 
 
 def _guard(page: KeyedEndpoint, access: Access, keys: KeyCheck) -> Endpoint:
