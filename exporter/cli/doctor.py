@@ -8,12 +8,13 @@ import psycopg
 
 from exporter.cli.context import OUTPUT, print_json, read_settings
 from exporter.cli.http import base_url, request
+from exporter.errors import PrivilegedRole
 from exporter.ledger.connection import describe
 from exporter.ledger.embedded import EmbeddedServer
 from exporter.ledger.kept import count_by_key
 from exporter.ledger.lease import read_strangers
-from exporter.ledger.migrate import read_migrations
-from exporter.ledger.roles import OPERATOR, passfile
+from exporter.ledger.migrate import check_role, read_migrations
+from exporter.ledger.roles import OPERATOR, READER, passfile
 from exporter.ledger.sealing import key_id
 from exporter.settings import Settings, decoded
 from exporter.wiring import make_catalogue
@@ -84,6 +85,7 @@ def _database(settings: Settings, conninfo: str) -> list[Finding]:
                     "Use PostgreSQL 15 or newer.",
                 )
             ]
+            found.append(_role(connection))
             done = connection.execute("SELECT to_regclass('ledger.migrations')").fetchone()
             if done is None or done[0] is None:
                 return [
@@ -116,6 +118,24 @@ def _database(settings: Settings, conninfo: str) -> list[Finding]:
     )
     found.append(_encryption(settings, counted))
     return found
+
+
+def _role(connection: psycopg.Connection[Any]) -> Finding:
+    """Whether row-level security holds for the exporter, and who keeps requests apart."""
+    try:
+        check_role(connection)
+    except PrivilegedRole as error:
+        found, _, remedy = str(error).partition(". ")
+        return _finding("role", False, found, remedy)
+    row = connection.execute(
+        "SELECT current_user, (SELECT pg_has_role(oid, 'MEMBER') FROM pg_roles WHERE rolname = %s)",
+        (READER,),
+    ).fetchone()
+    name, is_reader = row or ("", False)
+    reader = f"requests of an organisation are answered as {READER}"
+    if not is_reader:
+        reader = f"it isn't in a role {READER}, so queries alone keep organisations apart"
+    return _finding("role", True, f"{name}; {reader}")
 
 
 def _count_by_key(connection: psycopg.Connection[Any]) -> dict[str, int] | None:

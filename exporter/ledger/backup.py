@@ -75,6 +75,8 @@ def write_backup(clients: Clients, file: IO[bytes], progress: Callable[[int], No
             "--compress=1",
             "--schema=ledger",
             "--schema=shared",
+            # Its owner is under the policies too, by which it sees all.
+            "--enable-row-security",
             "--lock-wait-timeout=30s",
             f"--snapshot={row[0]}",
         )

@@ -8,12 +8,17 @@ from typing import Any
 
 import psycopg
 
-from exporter.errors import MigrationError
+from exporter.errors import MigrationError, PrivilegedRole
 from exporter.ledger.connection import describe
+from exporter.ledger.queries import RESTORE
 
 _NAME = re.compile(r"(\d{4})_([a-z0-9_]+)\.sql")
 LOCK_KEY = 0x62696C6C696E67  # "billing"
 MINIMUM_SERVER_VERSION = 150000
+_PRIVILEGES = """
+SELECT r.rolname, r.rolsuper FROM pg_catalog.pg_roles AS r
+WHERE r.rolname IN (current_user, session_user) AND (r.rolsuper OR r.rolbypassrls)
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +51,13 @@ def migrate(conninfo: str, migrations: list[Migration] | None = None) -> list[Mi
     """Bring the database up to this version in one transaction; returns what was run.
 
     Raises MigrationError when a migration that was run has another text here, when the
-    database is newer than this version, or when the server is older than PostgreSQL 15.
+    database is newer than this version, or when the server is older than PostgreSQL 15;
+    PrivilegedRole for a role that row-level security doesn't hold for.
     """
     wanted = read_migrations() if migrations is None else migrations
     with psycopg.connect(describe(conninfo)) as connection:
         check_server_version(connection.info.server_version)
+        check_role(connection)
         connection.execute("SELECT pg_advisory_xact_lock(%s)", (LOCK_KEY,))
         missing = find_missing(_read_done(connection), wanted)
         for migration in missing:
@@ -59,6 +66,8 @@ def migrate(conninfo: str, migrations: list[Migration] | None = None) -> list[Mi
                 "INSERT INTO ledger.migrations (number, name, checksum) VALUES (%s, %s, %s)",
                 (migration.number, migration.name, migration.checksum),
             )
+        if missing:
+            connection.execute(RESTORE["settle_access"])
     return missing
 
 
@@ -69,6 +78,21 @@ def check_server_version(version: int) -> None:
             f"The server is PostgreSQL {version // 10000}; 15 or newer is needed. Point "
             "DATABASE_URL to one."
         )
+
+
+def check_role(connection: psycopg.Connection[Any]) -> None:
+    """Raises PrivilegedRole for a superuser, or a role that has BYPASSRLS: policies don't hold for
+    it, nor for what the functions that it would own do.
+    """
+    row = connection.execute(_PRIVILEGES.encode()).fetchone()
+    if row is None:
+        return
+    name, superuser = row
+    raise PrivilegedRole(
+        f"The role {name} {'is a superuser' if superuser else 'has BYPASSRLS'}, so row-level "
+        "security doesn't hold for it. Make one without either, which owns the database (CREATE "
+        "ROLE billing LOGIN NOSUPERUSER NOBYPASSRLS), and have DATABASE_URL name it."
+    )
 
 
 def find_missing(done: dict[int, tuple[str, str]], wanted: list[Migration]) -> list[Migration]:

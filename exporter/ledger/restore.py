@@ -5,7 +5,7 @@ import json
 import re
 import subprocess
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,19 +19,21 @@ from exporter.ledger.backup import PIECE_BYTES, Manifest, output_of, words_of
 from exporter.ledger.clients import Clients
 from exporter.ledger.connection import connect_once
 from exporter.ledger.figures import TOTALS, Figures, figures_query, read_figures
-from exporter.ledger.migrate import LOCK_KEY
+from exporter.ledger.migrate import LOCK_KEY, check_role
 from exporter.ledger.queries import RESTORE
 
 # Rows of these are there before any event is, or are taken over.
 _BOOKKEEPING = (
     "ledger.audit_log",
     "ledger.gauges",
+    "ledger.health_checks",
     "ledger.identity",
     "ledger.leases",
     "ledger.migrations",
     "ledger.monitors",
 )
 _NO_ROLE = re.compile(r'role "([^"]*)" does not exist')
+_POLICY = re.compile(rb"\d+; \d+ \d+ POLICY ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +95,10 @@ def restore(
 
     Every replica begins a new epoch, so its counters start at 0 whatever it remembers. Revoked
     keys stay revoked, erased events stay erased, and the audit log keeps all that it has. Raises
-    BackupError: then nothing was changed.
+    BackupError, or PrivilegedRole for what would own it: then nothing was changed.
     """
+    with connect_once(clients.conninfo) as connection:
+        check_role(connection)
     present = read_present(clients.conninfo, manifest.made_at)
     schemas = sorted({name.partition(".")[0] for name in present.figures if name != TOTALS})
     suffix = datetime.now(UTC).strftime("_before_%Y%m%d_%H%M%S")
@@ -127,7 +131,6 @@ class _Run:
             "--file=-",
             "--no-owner",
             *options,
-            str(self.path),
         ]
         command = self.clients.command(
             "psql",
@@ -137,6 +140,7 @@ class _Run:
             "--output=/dev/null",
         )
         with (
+            self._contents() as contents,
             tempfile.TemporaryFile() as said,
             subprocess.Popen(  # noqa: S603 - PostgreSQL's own program
                 command,
@@ -148,7 +152,8 @@ class _Run:
         ):
             assert psql.stdin is not None
             try:
-                with output_of(dump, self.clients.environment) as script:
+                restored = [*dump, f"--use-list={contents.name}", str(self.path)]
+                with output_of(restored, self.clients.environment) as script:
                     self._feed(psql.stdin, prelude, script)
                 psql.stdin.write(finish.encode())
                 psql.stdin.close()
@@ -161,6 +166,19 @@ class _Run:
                 raise
             if psql.wait() != 0:
                 raise BackupError(f"The backup was not restored: {words_of(said)}")
+
+    @contextlib.contextmanager
+    def _contents(self) -> Iterator[IO[bytes]]:
+        """A list of all that is restored: no policies, as they name roles that this server may not
+        have; `settle_access` makes them anew.
+        """
+        command = [str(self.clients.folder / "pg_restore"), "--list", str(self.path)]
+        with output_of(command, self.clients.environment) as listing:
+            lines = [line for line in listing if not _POLICY.match(line)]
+        with tempfile.NamedTemporaryFile() as file:
+            file.writelines(lines)
+            file.flush()
+            yield file
 
     def _feed(self, target: IO[bytes], prelude: str, script: IO[bytes]) -> None:
         target.write(prelude.encode())
@@ -188,8 +206,14 @@ def _prelude(aside: Mapping[str, str]) -> str:
 
 
 def _finish(manifest: Manifest, aside: Mapping[str, str], *, drop: bool) -> str:
-    """Compare with the manifest, take over what must not be forgotten, begin new epochs."""
-    statements = [_do(_comparison(manifest.figures))]
+    """Let the owner see what there is, compare it with the manifest, take over what must not be
+    forgotten, begin new epochs.
+    """
+    statements = [
+        "SET LOCAL row_security = on",
+        RESTORE["settle_access"].decode(),
+        _do(_comparison(manifest.figures)),
+    ]
     if old := aside.get("ledger"):
         statements.append(_do(RESTORE["take_over"].decode().replace("old_ledger", old)))
     statements.append(RESTORE["begin_epochs"].decode())

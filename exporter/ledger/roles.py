@@ -21,6 +21,7 @@ from exporter.ledger.ports import HOST
 SUPERUSER = "postgres"
 OWNER = "billing"
 OPERATOR = "billing_operator"
+READER = "billing_reader"
 DATABASE = "billing"
 
 
@@ -75,7 +76,7 @@ def prepare_roles(connection: psycopg.Connection[Any], data_folder: Path) -> Non
     """Make what is missing of the roles, their passfiles and the database.
 
     It picks up wherever an earlier one was killed. A lost passfile is made again with a new
-    password; the superuser's can't be.
+    password; the superuser's can't be. The reader doesn't log in: the owner takes its part.
     """
     roles = {name for (name,) in connection.execute("SELECT rolname FROM pg_roles")}
     for role in (OWNER, OPERATOR):
@@ -88,6 +89,11 @@ def prepare_roles(connection: psycopg.Connection[Any], data_folder: Path) -> Non
         # After the role: a kill between the two leaves no file, so the next start does both again.
         if stored is None:
             write_passfile(path, role, password)
+    if READER not in roles:
+        connection.execute(
+            sql.SQL("CREATE ROLE {} NOLOGIN NOSUPERUSER NOBYPASSRLS").format(_name(READER))
+        )
+    connection.execute(sql.SQL("GRANT {} TO {}").format(_name(READER), _name(OWNER)))
     open_to_all = dict(connection.execute("SELECT datname, datacl IS NULL FROM pg_database"))
     if DATABASE not in open_to_all:
         connection.execute(

@@ -46,5 +46,6 @@ def plain_dump(conninfo: str) -> str:
         major = connection.info.server_version // 10000
     bundled = choose_binaries(None, None)
     folder = bundled.folder if bundled.major == major else find_postgres_bin(major)
-    command = [folder / "pg_dump", f"--dbname={conninfo}", "--column-inserts"]
+    options = ("--column-inserts", "--enable-row-security")
+    command = [folder / "pg_dump", f"--dbname={conninfo}", *options]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout

@@ -10,13 +10,15 @@ from exporter.ledger.embedded import EmbeddedServer
 
 
 def make_role(server: EmbeddedServer, password: str) -> str:
-    """A new role that may do everything."""
+    """A new role that acts as the exporter's."""
     name = f"canary_{secrets.token_hex(4)}"
     role = sql.Identifier(name)
     with psycopg.connect(server.conninfo("postgres"), autocommit=True) as connection:
         connection.execute(
-            sql.SQL("CREATE ROLE {} LOGIN SUPERUSER PASSWORD {}").format(role, password)
+            sql.SQL("CREATE ROLE {} LOGIN PASSWORD {} IN ROLE billing").format(role, password)
         )
+        # So that what it makes is everybody's whom the database belongs to.
+        connection.execute(sql.SQL("ALTER ROLE {} SET role = 'billing'").format(role))
     return name
 
 

@@ -9,7 +9,7 @@ _ASPECTS = {
     """,
     "relations": """
         SELECT oid::regclass::text, relkind::text, relpersistence::text, relacl::text,
-            reloptions::text
+            reloptions::text, relrowsecurity, relforcerowsecurity
         FROM pg_class WHERE relnamespace::regnamespace::text IN ('ledger', 'shared')
     """,
     "columns": """
@@ -34,8 +34,14 @@ _ASPECTS = {
         WHERE schemaname IN ('ledger', 'shared')
     """,
     "functions": """
-        SELECT oid::regprocedure::text, prosrc FROM pg_proc
-        WHERE pronamespace::regnamespace::text IN ('ledger', 'shared')
+        SELECT oid::regprocedure::text, pg_get_functiondef(oid), proacl::text,
+            obj_description(oid, 'pg_proc')
+        FROM pg_proc WHERE pronamespace::regnamespace::text IN ('ledger', 'shared')
+    """,
+    "policies": """
+        SELECT schemaname::text, tablename::text, policyname::text, permissive, roles::text, cmd,
+            qual, with_check
+        FROM pg_policies WHERE schemaname IN ('ledger', 'shared')
     """,
     "triggers": """
         SELECT t.tgrelid::regclass::text, pg_get_triggerdef(t.oid)

@@ -58,6 +58,16 @@ BEGIN
     END IF;
 END
 
+-- name: settle_access
+-- A backup of an older version has no such function, nor policies.
+DO $$
+BEGIN
+    IF to_regproc('ledger.settle_access') IS NOT NULL THEN
+        PERFORM ledger.settle_access();
+    END IF;
+END
+$$;
+
 -- name: begin_epochs
 UPDATE ledger.leases SET
     epoch = epoch + 1, holder = gen_random_uuid(), held_by = 'a restore', expires_at = 'epoch';

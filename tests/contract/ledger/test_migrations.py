@@ -134,6 +134,14 @@ def test_the_schema_files_are_what_the_migrations_make(any_postgres: EmbeddedSer
             "schema_usage_alerts.sql",
             "schema_organizations.sql",
             "schema_facts.sql",
+            "schema_alert_life.sql",
+            "schema_dispatch.sql",
+            "schema_answers.sql",
+            "schema_judged_hours.sql",
+            "schema_judged_periods.sql",
+            "schema_credits.sql",
+            "schema_health.sql",
+            "schema_access.sql",
         ):
             ask(read, files("exporter.ledger").joinpath(name).read_text(encoding="utf-8"))
         made, written = describe_schema(migrated), describe_schema(read)

@@ -132,3 +132,47 @@ def test_a_stripe_payment_that_failed_is_an_alert_about_its_customer(
 
     asyncio.run(story())
     assert ask(database_url, ALERTS) == [("cus_9", "payment_failed", None)]
+
+
+def credit_event(event_id: str, kind: str, quantity: int, **metadata: str) -> dict[str, Any]:
+    """Credits of an organisation that were added or consumed."""
+    return usage(event_id, quantity, **metadata) | {
+        "event": f"credits_{kind}",
+        "metadata": metadata or {"organization_id": "acme"},
+    }
+
+
+def test_credits_that_run_out_are_told_until_there_are_more(
+    database_url: str, tmp_path: Path
+) -> None:
+    async def story() -> None:
+        async with running(database_url, tmp_path) as main:
+            ask(database_url, "UPDATE shared.billing_settings SET low_credits = 50")
+            # Few from the start is no news.
+            await tell(main, credit_event("c1", "added", 40))
+            assert ask(database_url, ALERTS) == []
+            await tell(main, credit_event("c2", "added", 60))
+            await tell(main, credit_event("c3", "consumed", 50))
+            assert ask(database_url, ALERTS) == []
+            await tell(main, credit_event("c4", "consumed", 1), credit_event("c5", "consumed", 2))
+            assert ask(database_url, ALERTS) == [("acme", "credits_low", None)]
+            await tell(main, credit_event("c5", "consumed", 2))
+            await tell(main, credit_event("c6", "added", 3))
+
+    asyncio.run(story())
+    assert ask(database_url, "SELECT * FROM shared.credit_balances") == [("acme", 50)]
+    told = "There are enough credits again."
+    assert ask(database_url, ALERTS) == [("acme", "credits_low", told)]
+
+
+def test_a_customer_takes_its_credits_to_its_organisation(
+    database_url: str, tmp_path: Path
+) -> None:
+    async def story() -> None:
+        async with running(database_url, tmp_path) as main:
+            await tell(main, credit_event("c1", "added", 40, customer_id="cus_1"))
+            named = {"customer_id": "cus_1", "organization_id": "acme"}
+            await tell(main, credit_event("c2", "consumed", 30, **named))
+
+    asyncio.run(story())
+    assert ask(database_url, "SELECT * FROM shared.credit_balances") == [("acme", 10)]
