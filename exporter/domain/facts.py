@@ -17,6 +17,13 @@ class Who(NamedTuple):
         """Whether anybody was named."""
         return self.organization_id is not None or self.customer_id is not None
 
+    @property
+    def is_mapped(self) -> bool:
+        """Whether a customer was named with the organisation that it belongs to."""
+        return None not in (self.organization_id, self.customer_id) and (
+            self.organization_id != self.customer_id
+        )
+
 
 class UsageFact(NamedTuple):
     """So many units of a meter were used at a Unix time."""
@@ -46,13 +53,20 @@ class PaymentFact(NamedTuple):
     at_seconds: float
 
 
+class CreditFact(NamedTuple):
+    """So many credits were added, or consumed if below 0."""
+
+    who: Who
+    credits: int
+
+
 class CustomerFact(NamedTuple):
     """A customer belongs to an organisation."""
 
     who: Who
 
 
-Fact = UsageFact | PlanFact | PaymentFact | CustomerFact
+Fact = UsageFact | PlanFact | PaymentFact | CreditFact | CustomerFact
 
 
 def customer_scope(account: str | None, livemode: bool) -> str:

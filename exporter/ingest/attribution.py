@@ -6,22 +6,25 @@ from exporter.catalogue.book import Catalogue
 from exporter.catalogue.events import Event
 from exporter.catalogue.labels import PAYMENT_STATUS, PLAN, RESOURCE_TYPE
 from exporter.catalogue.model import OTHER
-from exporter.domain.facts import Fact, PaymentFact, PlanFact, UsageFact, Who
+from exporter.domain.facts import CreditFact, Fact, PaymentFact, PlanFact, UsageFact, Who
 
 # Whether it failed; None where the status says so.
 _PAYMENTS = {"payment_processed": None, "invoice_paid": False, "invoice_failed": True}
+_CREDITS = {"credits_added": 1, "credits_consumed": -1}
 _PLANS = ("subscription_created", "subscription_renewed")
 
 
 class FactShape(NamedTuple):
     """What the facts of events of one shape have in common: a `meter` that was used, whether a
-    payment `failed` and in which currency, or a `plan` (None ends it), by `kind`.
+    payment `failed` and in which currency, which `sign` credits have, or a `plan` (None ends it),
+    by `kind`.
     """
 
-    kind: type[UsageFact] | type[PaymentFact] | type[PlanFact]
+    kind: type[UsageFact | PaymentFact | CreditFact | PlanFact]
     meter: str = ""
     failed: bool = False
     currency: str | None = None
+    sign: int = 1
     plan: str | None = None
 
     def fact(
@@ -37,6 +40,8 @@ class FactShape(NamedTuple):
             return UsageFact(who, self.meter, quantity or 0, at_seconds)
         if self.kind is PaymentFact:
             return PaymentFact(who, self.failed, amount_minor, self.currency, at_seconds)
+        if self.kind is CreditFact:
+            return CreditFact(who, self.sign * (quantity or 0))
         return PlanFact(who, self.plan, at_seconds, event_id)
 
 
@@ -56,6 +61,8 @@ class Attribution:
         if event.kind == "usage_tracked" and event.quantity:
             meter = self._meters.get(given.get("resource_type", "").lower(), OTHER)
             return FactShape(UsageFact, meter=meter)
+        if event.kind in _CREDITS and event.quantity:
+            return FactShape(CreditFact, sign=_CREDITS[event.kind])
         if event.kind in _PAYMENTS:
             failed = _PAYMENTS[event.kind]
             if failed is None:

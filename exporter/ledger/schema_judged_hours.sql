@@ -1,0 +1,191 @@
+-- The usage of an hour against the same hour of the weeks before.
+
+-- What the current hour of a meter is judged by: the median of the same hour of the weeks before,
+-- and the bounds around it; NULL without enough weeks. `judged_used` is what it was at when judged
+-- last, and `closed` says that this was after its end.
+CREATE TABLE shared.usage_baselines (
+    organization_id text NOT NULL,
+    meter text NOT NULL,
+    hour timestamptz NOT NULL,
+    expected bigint,
+    lower bigint,
+    upper bigint,
+    judged_used bigint NOT NULL,
+    closed boolean NOT NULL DEFAULT false,
+    PRIMARY KEY (organization_id, meter)
+) WITH (fillfactor = 80);
+CREATE INDEX usage_baselines_unclosed ON shared.usage_baselines (hour) WHERE NOT closed;
+
+-- The median of the same hour of up to 8 weeks before, of 3 at least, and how far from it is still
+-- usual: some scaled median deviations, which a few outliers don't move, and never less than the
+-- median itself (upwards) or four fifths of it (downwards), nor than what is worth a message.
+-- Hours before the first use don't count; hours without use count as 0.
+CREATE FUNCTION ledger.hour_baseline(
+    of_organization text, of_meter text, of_hour timestamptz, deviations numeric, least_units bigint,
+    OUT expected bigint, OUT lower bigint, OUT upper bigint
+) LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    began timestamptz;
+    weeks float8[];
+    median float8;
+    spread float8;
+BEGIN
+    SELECT h.hour INTO began FROM shared.usage_hours AS h
+    WHERE h.organization_id = of_organization AND h.meter = of_meter
+    ORDER BY h.hour LIMIT 1;
+    IF began IS NULL OR began > of_hour - interval '504 hours' THEN
+        RETURN;
+    END IF;
+    SELECT array_agg(coalesce(h.quantity, 0)) INTO weeks
+    FROM generate_series(1, 8) AS week
+    LEFT JOIN shared.usage_hours AS h
+        ON h.organization_id = of_organization AND h.meter = of_meter
+        AND h.hour = of_hour - week * interval '168 hours'
+    WHERE of_hour - week * interval '168 hours' >= began;
+    SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY w) INTO median FROM unnest(weeks) AS w;
+    SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY abs(w - median)) * 1.4826
+    INTO spread FROM unnest(weeks) AS w;
+    expected := round(median);
+    upper := ceil(median + greatest(deviations * spread, median, least_units));
+    lower := floor(median - greatest(deviations * spread, 0.8 * median));
+    IF median < least_units THEN
+        lower := NULL;
+    END IF;
+END
+$$;
+
+-- An hour of a meter, and what it is judged by.
+CREATE TYPE ledger.judged_hour AS (
+    organization_id text, meter text, hour timestamptz, used bigint,
+    expected bigint, lower bigint, upper bigint
+);
+
+-- Raise `usage_anomaly` for these hours, which are over or not yet, unless it is open already.
+CREATE FUNCTION ledger.raise_anomalies(at timestamptz, hours ledger.judged_hour[], is_over boolean)
+RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF cardinality(hours) = 0 THEN
+        RETURN;
+    END IF;
+    PERFORM ledger.lock_organizations(
+        at, ARRAY(SELECT DISTINCT h.organization_id FROM unnest(hours) AS h)
+    );
+    INSERT INTO shared.billing_alerts (
+        organization_id, type, severity, title, message, data, meter, created_at, updated_at
+    )
+    SELECT h.organization_id, 'usage_anomaly', 'medium', format('Unusual usage: %s', n.name),
+        format(
+            CASE WHEN is_over THEN 'Usage of %s was %s in the hour from %s; %s was to be expected.'
+            ELSE 'Usage of %s is at %s in the hour from %s; %s was to be expected.' END,
+            n.name, h.used, to_char(h.hour AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI "UTC"'),
+            h.expected
+        ),
+        jsonb_build_object(
+            'meter', h.meter, 'hour', h.hour, 'used', h.used, 'expected', h.expected,
+            'direction', CASE WHEN h.used > h.expected THEN 'up' ELSE 'down' END
+        ),
+        h.meter, at, at
+    FROM unnest(hours) AS h CROSS JOIN LATERAL (SELECT replace(h.meter, '_', ' ')) AS n (name)
+    -- It may have been mapped to another organisation since.
+    WHERE EXISTS (
+        SELECT FROM shared.usage AS u
+        WHERE u.organization_id = h.organization_id AND u.meter = h.meter
+    )
+    ORDER BY h.organization_id, h.meter
+    ON CONFLICT DO NOTHING;
+END
+$$;
+
+-- Judge up to `most` hours that are over; how many there were. What was too little is told, and
+-- what was usual ends the anomaly of an earlier hour.
+CREATE FUNCTION ledger.close_hours(at timestamptz, most integer) RETURNS integer
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    ended ledger.judged_hour[];
+BEGIN
+    WITH ended AS (
+        UPDATE shared.usage_baselines AS b SET closed = true
+        FROM (
+            SELECT n.organization_id, n.meter FROM shared.usage_baselines AS n
+            WHERE NOT n.closed AND n.hour < date_trunc('hour', at, 'UTC')
+            ORDER BY n.hour, n.organization_id, n.meter LIMIT most FOR UPDATE
+        ) AS due
+        WHERE b.organization_id = due.organization_id AND b.meter = due.meter
+        RETURNING b.organization_id, b.meter, b.hour, b.expected, b.lower, b.upper
+    )
+    SELECT array_agg(ROW(
+        e.organization_id, e.meter, e.hour, coalesce(h.quantity, 0), e.expected, e.lower, e.upper
+    )::ledger.judged_hour) INTO ended
+    FROM ended AS e LEFT JOIN shared.usage_hours AS h USING (organization_id, meter, hour);
+    IF ended IS NULL THEN
+        RETURN 0;
+    END IF;
+    PERFORM ledger.raise_anomalies(
+        at, ARRAY(SELECT h FROM unnest(ended) AS h WHERE h.used < h.lower), true
+    );
+    UPDATE shared.billing_alerts AS a SET
+        resolved_at = at, updated_at = at, resolved_by = 'exporter',
+        resolution = 'An hour of usual usage followed.'
+    FROM unnest(ended) AS h
+    WHERE a.organization_id = h.organization_id AND a.meter = h.meter
+        AND a.type = 'usage_anomaly' AND a.resolved_at IS NULL
+        AND (a.data ->> 'hour')::timestamptz < h.hour
+        AND h.used <= h.upper AND h.used >= coalesce(h.lower, 0);
+    RETURN cardinality(ended);
+END
+$$;
+
+-- Judge the current hour of up to `most` meters that were used since they were judged last; how many
+-- there were. Hours that are over are closed before.
+CREATE FUNCTION ledger.judge_hours(at timestamptz, most integer) RETURNS integer
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    this_hour timestamptz := date_trunc('hour', at, 'UTC');
+    judged ledger.judged_hour[];
+BEGIN
+    SELECT array_agg(ROW(
+        a.organization_id, a.meter, this_hour, a.used,
+        CASE WHEN a.is_new THEN n.expected ELSE a.expected END,
+        CASE WHEN a.is_new THEN n.lower ELSE a.lower END,
+        CASE WHEN a.is_new THEN n.upper ELSE a.upper END
+    )::ledger.judged_hour ORDER BY a.organization_id, a.meter) INTO judged
+    FROM (
+        SELECT u.organization_id, u.meter, h.quantity AS used, b.expected, b.lower, b.upper,
+            b.hour IS DISTINCT FROM this_hour AS is_new, s.anomaly_deviations,
+            CASE WHEN m.tier_prices[1] > 0
+            THEN ceil(s.anomaly_least_minor / m.tier_prices[1])::bigint
+            ELSE s.anomaly_least_units END AS least_units
+        FROM shared.usage AS u
+        CROSS JOIN shared.billing_settings AS s
+        JOIN shared.usage_hours AS h
+            ON h.organization_id = u.organization_id AND h.meter = u.meter AND h.hour = this_hour
+        JOIN shared.organizations AS o ON o.organization_id = u.organization_id
+        LEFT JOIN shared.plan_meters AS m
+            ON m.plan = coalesce(o.plan, s.default_plan) AND m.meter = u.meter
+        LEFT JOIN shared.usage_baselines AS b
+            ON b.organization_id = u.organization_id AND b.meter = u.meter
+        WHERE u.last_used_at >= this_hour
+            AND (b.judged_used IS NULL OR b.hour < this_hour AND b.closed
+                OR b.hour = this_hour AND b.judged_used <> h.quantity)
+        LIMIT most
+    ) AS a
+    LEFT JOIN LATERAL ledger.hour_baseline(
+        a.organization_id, a.meter, this_hour, a.anomaly_deviations, a.least_units
+    ) AS n ON a.is_new;
+    IF judged IS NULL THEN
+        RETURN 0;
+    END IF;
+    INSERT INTO shared.usage_baselines AS b (
+        organization_id, meter, hour, expected, lower, upper, judged_used
+    )
+    SELECT j.organization_id, j.meter, j.hour, j.expected, j.lower, j.upper, j.used
+    FROM unnest(judged) AS j
+    ON CONFLICT (organization_id, meter) DO UPDATE SET
+        hour = excluded.hour, expected = excluded.expected, lower = excluded.lower,
+        upper = excluded.upper, judged_used = excluded.judged_used, closed = false;
+    PERFORM ledger.raise_anomalies(
+        at, ARRAY(SELECT j FROM unnest(judged) AS j WHERE j.used > j.upper), false
+    );
+    RETURN cardinality(judged);
+END
+$$;
