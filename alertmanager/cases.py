@@ -71,6 +71,16 @@ CASES: tuple[Case, ...] = (
     Case("one organisation, a warning", _WARNING | _ORGANIZATION, ("history", "warning")),
     Case("one organisation, info", _INFO | _ORGANIZATION, ("history", "info"), ("history",)),
     Case(
+        "many organisations at once",
+        _CRITICAL
+        | {
+            "alertname": "BillingUsageThreshold",
+            "scope": "organization",
+            "type": "usage_threshold",
+        },
+        ("history", "critical"),
+    ),
+    Case(
         "one organisation, of no known severity",
         _ORGANIZATION | {"component": "billing", "severity": "high"},
         ("history", "fallback"),

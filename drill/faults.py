@@ -18,6 +18,7 @@ from drill.repeating import repeated
 from drill.setups import CLOCK, WEBHOOK_SECRET_FILE
 from drill.stack import Stack
 from drill.traffic import Flow
+from exporter.ledger.ports import find_free_port
 from tests.support.cutting_proxy import CuttingProxy
 
 _ANSWER_SECONDS = 20.0
@@ -143,6 +144,16 @@ def alertmanager_stopped(stack: Stack) -> Iterator[None]:
     stack.alertmanagers[1].stop()
     yield
     stack.alertmanagers[1].start()
+
+
+@contextlib.contextmanager
+def dispatch_misled(stack: Stack) -> Iterator[None]:
+    """The exporter is started again with the address of an Alertmanager that isn't there."""
+    stack.main.stop()
+    stack.main.start({"ALERTMANAGER_URL": f"http://127.0.0.1:{find_free_port()}"}).wait_ready()
+    yield
+    stack.main.stop()
+    stack.main.start().wait_ready()
 
 
 def sink_refusing(path: str, status: int) -> Make:

@@ -29,6 +29,17 @@ ACTS: tuple[Act, ...] = (
         setup=replace(MINUTES, alertmanagers=2),
     ),
     Act(
+        "dispatch-misled",
+        (
+            Trouble(
+                "the exporter is told of an Alertmanager that isn't there",
+                faults.dispatch_misled,
+                ("BillingDispatchFailing",),
+                slack_seconds=30,
+            ),
+        ),
+    ),
+    Act(
         "pagerduty-refuses",
         (
             Trouble(

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from exporter.cli.alertmanager import Alertmanager, AlertmanagerFault
+from exporter.alertmanager import Alertmanager, AlertmanagerFault
 from exporter.cli.context import OUTPUT, print_json, print_rows, read_settings
 from exporter.cli.durations import Duration
 from exporter.ledger.audit import os_actor
@@ -44,7 +44,7 @@ class _Outcome:
 
 @click.group()
 def alerts() -> None:
-    """See whether alerts reach anybody."""
+    """Look after alerts about organisations, and see whether alerts reach anybody."""
 
 
 @alerts.command()
@@ -127,7 +127,7 @@ class _Trial:
             # Before it is sent, so that an interruption doesn't leave it there.
             self._sent.append((target, outcome))
             try:
-                target.send_alert(alert)
+                target.send_alerts([alert])
             except AlertmanagerFault:
                 self._sent.pop()
                 raise
@@ -148,7 +148,7 @@ class _Trial:
         alert = self._alert(datetime.now(UTC))
 
         def stop(target: Alertmanager, outcome: _Outcome) -> None:
-            target.send_alert(alert)
+            target.send_alerts([alert])
             outcome.ended = _wait(lambda: target.find_alert(self._labels) is None)
 
         _at_each(self._sent, stop)

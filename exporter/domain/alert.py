@@ -9,6 +9,10 @@ from datetime import datetime
 class ToldAlert:
     """One alert of a message; `fingerprint` and `starts_at` say which. `ends_at` is None while it
     fires, and an alert that ended is over for good: if its cause comes back, that is another one.
+
+    One of an organisation also has `sent_at`: when the dispatcher last told Alertmanager of it. An
+    Alertmanager that loses contact ends it, though it is open, and tells so; what was sent later
+    holds against that. Its start stays that of the alert, whatever was lost in between.
     """
 
     fingerprint: str
@@ -17,6 +21,7 @@ class ToldAlert:
     labels: Mapping[str, str]
     annotations: Mapping[str, str]
     generator_url: str = ""
+    sent_at: datetime | None = None
 
     @property
     def key(self) -> tuple[str, datetime]:
@@ -36,8 +41,8 @@ class ToldAlert:
 
 
 def settle(told: Iterable[ToldAlert]) -> list[ToldAlert]:
-    """Each alert once, as it stands when all of this was told, in whatever order: ended if anybody
-    said so, at the latest end.
+    """Each alert once, as it stands when all of this was told, in whatever order: as it was sent
+    last, else ended if anybody said so, at the latest end.
     """
     settled: dict[tuple[str, datetime], ToldAlert] = {}
     for alert in told:
@@ -48,6 +53,8 @@ def settle(told: Iterable[ToldAlert]) -> list[ToldAlert]:
 
 
 def _is_later(alert: ToldAlert, known: ToldAlert) -> bool:
+    if alert.sent_at and known.sent_at and alert.sent_at != known.sent_at:
+        return alert.sent_at > known.sent_at
     if alert.ends_at is None:
         return False
     return known.ends_at is None or alert.ends_at > known.ends_at

@@ -150,7 +150,16 @@ def _read_alert(value: Any) -> ToldAlert:
         alert.labels,
         alert.annotations,
         alert.generator_url,
+        _sent_at(alert.annotations),
     )
+
+
+def _sent_at(annotations: Mapping[str, str]) -> datetime | None:
+    """What the dispatcher wrote there; anything else is somebody's own."""
+    try:
+        return _moment("sent_at", msgspec.convert(annotations.get("sent_at"), _Time))
+    except msgspec.ValidationError:
+        return None
 
 
 def _moment(field: str, time: datetime) -> datetime:

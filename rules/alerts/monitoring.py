@@ -1,10 +1,11 @@
 """What watches the rest: the rules, Alertmanager, and that both are alive."""
 
+from exporter.catalogue.alert_metrics import DISPATCH_FAILURES, DISPATCH_LAST_SUCCESS
 from exporter.catalogue.own_metrics import BUILD_INFO
 from exporter.settings.thresholds import monitoring as t
 from rules import external
 from rules.model import Alert, Family, Story, Track
-from rules.promql import Query, minutes
+from rules.promql import Query, Seconds, minutes
 
 _PROMETHEUS = {"job": "prometheus", "instance": "one"}
 _GROUP = _PROMETHEUS | {"rule_group": "/etc/prometheus/billing.rules.yml;billing-payments"}
@@ -148,6 +149,74 @@ NOTIFICATIONS = Alert(
     ),
 )
 
+DISPATCH = Alert(
+    name="BillingDispatchFailing",
+    severity="warning",
+    triage="errors",
+    subsystem="dispatch",
+    query=Query(
+        """
+        time() - max by (job, alertmanager) (@last) > @limit
+        and
+        sum by (job, alertmanager) (increase(@failures[@window])) > 0
+        """,
+        {
+            "last": DISPATCH_LAST_SUCCESS,
+            "failures": DISPATCH_FAILURES,
+            "limit": Seconds(minutes(5)),
+            "window": minutes(10),
+        },
+    ),
+    pending=minutes(2),
+    summary="The exporter can't hand alerts about organisations to an Alertmanager.",
+    description=Query(
+        "Number {{ $labels.alertmanager }} of the addresses in ALERTMANAGER_URL has taken nothing "
+        "for {{ $value | humanizeDuration }}, from any replica. After 4 minutes it takes the open "
+        "alerts for ended."
+    ),
+    story=Story(
+        tracks=(
+            Track(
+                DISPATCH_LAST_SUCCESS,
+                30,
+                {"alertmanager": "1"},
+                counts=False,
+                dates=True,
+                trouble=600,
+                almost=240,
+            ),
+            Track(DISPATCH_FAILURES, 0, {"alertmanager": "1"}, trouble=30, almost=30),
+            # A replica that another one has taken over from, and one that is idle.
+            Track(
+                DISPATCH_LAST_SUCCESS,
+                7200,
+                {"alertmanager": "1", "instance": "other"},
+                counts=False,
+                dates=True,
+            ),
+            Track(
+                DISPATCH_LAST_SUCCESS,
+                30,
+                {"alertmanager": "2"},
+                counts=False,
+                dates=True,
+                trouble=600,
+                almost=600,
+            ),
+            Track(DISPATCH_FAILURES, 0, {"alertmanager": "2"}),
+        ),
+        lead=minutes(15),
+        fires_after=minutes(3),
+        clears_after=minutes(1),
+        brief=minutes(1),
+        labels={"job": "billing-exporter", "alertmanager": "1"},
+        text=(
+            "Number 1 of the addresses in ALERTMANAGER_URL has taken nothing for 10m 0s, from any "
+            "replica. After 4 minutes it takes the open alerts for ended."
+        ),
+    ),
+)
+
 WATCHDOG = Alert(
     name="BillingWatchdog",
     severity="info",
@@ -187,4 +256,4 @@ WATCHDOG = Alert(
     ),
 )
 
-FAMILY = Family("monitoring", (RULE_FAILURES, ALERTMANAGER, NOTIFICATIONS, WATCHDOG))
+FAMILY = Family("monitoring", (RULE_FAILURES, ALERTMANAGER, NOTIFICATIONS, DISPATCH, WATCHDOG))

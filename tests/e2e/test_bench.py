@@ -46,7 +46,7 @@ def figures() -> dict[str, float]:
     """The last line that `make bench` prints. It may fail: so short a run proves no speed."""
     before = results()
     answer = subprocess.run(
-        ["make", "bench", "ONLY=webhooks,batches,starts,rules", *SHORTEST],
+        ["make", "bench", "ONLY=webhooks,batches,starts,rules,usage", *SHORTEST],
         cwd=PROJECT,
         check=False,
         capture_output=True,
@@ -93,6 +93,12 @@ def test_every_group_of_rules_was_evaluated_on_a_past(figures: dict[str, float])
     assert figures["rules_history_hours"] >= 2
     assert figures["rules_history_samples"] > 2 * 240 * 1500
     assert figures["rules_faults"] == 0, "rules failed, or had no past"
+
+
+def test_figures_of_usage_were_kept_while_it_was_measured(figures: dict[str, float]) -> None:
+    assert figures["usage_faults"] == 0
+    assert {f"usage_{what}_3000_ms" for what in ("group", "sweep", "naive")} <= figures.keys()
+    assert figures["usage_events_per_second"] > 0
 
 
 def test_a_webhook_is_as_large_as_stripes_and_signed_as_stripe_signs() -> None:

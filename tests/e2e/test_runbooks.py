@@ -42,6 +42,10 @@ def stack() -> Iterator[Stack]:
     """
     with contextlib.ExitStack() as running:
         stack = running.enter_context(launched(MINUTES))
+        # What can be known when all of it runs: the Alertmanager's address.
+        stack.main.stop()
+        known = {"ALERTMANAGER_URL": stack.alertmanagers[0].url}
+        stack.main.start(known).wait_ready()
         for flow in TRAFFIC:
             running.enter_context(stack.traffic(flow))
         left = prompt_queries()

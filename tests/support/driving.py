@@ -17,18 +17,28 @@ from tests.support.telemetry import payment
 
 # Commands that want arguments; the others are run without any.
 ARGUMENTS: Mapping[str, tuple[tuple[str, ...], ...]] = {
+    "alerts ack": (("00000000-0000-0000-0000-000000000000", "--note", "x"),),
+    "alerts resolve": (("00000000-0000-0000-0000-000000000000", "--reason", "x"),),
+    "alerts show": (("00000000-0000-0000-0000-000000000000",), ("1",)),
     "backup": (("backup.bin", "--no-check"),),
     "check catalogue": ((),),
     "check config": (("billing.yml",), ("web.yml",), (".env",)),
     "check events": (("events.json",),),
+    "customers map": (("cus_1", "acme"),),
     "dead-letters replay": (("1",), ("999",)),
     "erase": (("nobody@example.com", "--dry-run"),),
     "keys create": (),
     "keys revoke": (("kid_0000000000000000",),),
+    "quotas clear": (("acme", "fix"),),
+    "quotas set": (("acme", "fix", "100"), ("acme", "fix", "many")),
     "restore": (("events.json",),),
     "serve": (("--web.listen-address", "127.0.0.1:1"), ("--web.config.file", "events.json")),
     "simulate": (("--events", "3", "--dry-run"), ("--url", "http://127.0.0.1:1", "--events", "3")),
+    "usage": (("acme",), ("nobody",)),
 }
+
+# What stands in a path so that a request gets as far as its body; 1 for the rest.
+NAMED = {"id": "00000000-0000-0000-0000-000000000000", "meter": "fix", "scope": "own:live"}
 
 
 def bad_headers(canary: str, content_type: str) -> Iterator[dict[str, str]]:
@@ -73,13 +83,16 @@ def stripe_bodies(canary: str) -> Iterator[bytes]:
 def drive_routes(exporter: ExporterProcess, canaries: Canaries, key: str, secret: str) -> None:
     """Every route with every method, good and bad."""
     canary = canaries.make("a request")
-    paths = {re.sub(r"\{\w+\}", "1", access.path) for access in routes_with("/metrics")}
+    paths = {
+        re.sub(r"\{(\w+)\}", lambda found: NAMED.get(found[1], "1"), access.path)
+        for access in routes_with("/metrics")
+    }
     for path in (*sorted(paths), "/unknown"):
-        for method in ("GET", "POST", "DELETE"):
+        for method in ("GET", "POST", "PUT", "DELETE"):
             wholes: list[tuple[dict[str, str], bytes]] = [
                 (headers, b"{}") for headers in bad_headers(canary, "application/json")
             ]
-            if method == "POST" and path.startswith("/api/"):
+            if method in ("POST", "PUT") and path.startswith("/api/"):
                 authority = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
                 wholes += [(authority, body) for body in bad_bodies(canary)]
             for headers, body in wholes:

@@ -1,14 +1,14 @@
-"""The command line's requests to an Alertmanager, by its API v2."""
+"""Requests to an Alertmanager, by its API v2. They block."""
 
 import base64
 import http.client
 import json
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import unquote, urlencode, urlsplit, urlunsplit
+from urllib.parse import quote, unquote, urlencode, urlsplit, urlunsplit
 
 import yaml
 
@@ -39,6 +39,7 @@ class Alertmanager:
     """
 
     url: str
+    timeout_seconds: float = _TIMEOUT_SECONDS
 
     @property
     def address(self) -> str:
@@ -47,9 +48,11 @@ class Alertmanager:
         host = parts.netloc.rpartition("@")[2]
         return urlunsplit((parts.scheme, host, parts.path, "", ""))
 
-    def send_alert(self, alert: Mapping[str, Any]) -> None:
-        """Tell it of one alert, as Prometheus would."""
-        self._request("POST", "/api/v2/alerts", [alert])
+    def send_alerts(self, alerts: Sequence[Mapping[str, Any]]) -> None:
+        """Tell it of alerts, as Prometheus would. It takes those that are in order, and answers
+        with a fault if any isn't.
+        """
+        self._request("POST", "/api/v2/alerts", alerts)
 
     def find_alert(self, labels: Mapping[str, str]) -> dict[str, Any] | None:
         """The alert with exactly these labels, with its `receivers` and `status`; None if there is
@@ -70,6 +73,31 @@ class Alertmanager:
         except (KeyError, TypeError, yaml.YAMLError):
             raise self._fault("doesn't tell its configuration") from None
 
+    def ask_status(self) -> None:
+        """See whether it answers as an Alertmanager does."""
+        status = self._request("GET", "/api/v2/status")
+        if not isinstance(status, dict) or "cluster" not in status:
+            raise self._fault("doesn't tell its status")
+
+    def read_silences(self) -> list[dict[str, Any]]:
+        """All silences that it knows, those that are over for some days among them."""
+        found = self._request("GET", "/api/v2/silences")
+        if not isinstance(found, list):
+            raise self._fault("doesn't tell its silences")
+        return found
+
+    def put_silence(self, silence: Mapping[str, Any]) -> str:
+        """Make a silence, or change the one whose `id` it has; the id that it has from now on."""
+        answer = self._request("POST", "/api/v2/silences", silence)
+        try:
+            return str(answer["silenceID"])
+        except (KeyError, TypeError):
+            raise self._fault("doesn't tell the silence's id") from None
+
+    def end_silence(self, silence_id: str) -> None:
+        """Let a silence be over now. One that is over or unknown is a fault."""
+        self._request("DELETE", f"/api/v2/silence/{quote(silence_id, safe='')}")
+
     def _request(self, method: str, path: str, content: Any = None) -> Any:
         headers = {"Content-Type": "application/json", **self._authorization()}
         body = None if content is None else json.dumps(content).encode()
@@ -78,7 +106,7 @@ class Alertmanager:
         )
         opener = urllib.request.build_opener(_NoRedirects())
         try:
-            with opener.open(call, timeout=_TIMEOUT_SECONDS) as answer:
+            with opener.open(call, timeout=self.timeout_seconds) as answer:
                 raw = answer.read()
                 return json.loads(raw) if raw else None
         except urllib.error.HTTPError as error:

@@ -1,0 +1,168 @@
+"""Alerts of the ledger as Alertmanager is told of them."""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+
+# As labels, the highest first.
+LABELS = ("critical", "warning", "info")
+RESPONSE_TIMES = {
+    "critical": "15 minutes",
+    "warning": "1 hour",
+    "info": "next business day",
+}
+# Four times the rest between two messages: one that is lost ends nothing.
+HOLDS = timedelta(minutes=4)
+# A type is summarised until this part of the number that began it is left.
+_LEAVE_AT = 0.8
+_PAGE = "BillingOrganizationAlerts.md"
+_encode = msgspec.json.Encoder().encode
+
+
+@dataclass(frozen=True)
+class Links:
+    """Base addresses of what alerts lead to, without a slash at their end."""
+
+    runbooks: str
+    dashboards: str
+    exporter: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToTell:
+    """One set of labels that Alertmanager is told of; `label` is its severity there. It has ended
+    if `ended_at` says when: with its alert, or as that became another `label_now`. The texts are
+    those of its alert as it stands now.
+    """
+
+    type: str
+    alert_id: str
+    organization_id: str
+    meter: str | None
+    label: str
+    starts_at: datetime
+    ended_at: datetime | None
+    severity: str
+    title: str
+    message: str
+    data: Mapping[str, Any]
+    action_required: bool
+    label_now: str
+    resolution: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What stands for the many open alerts of a type; `some` are organisations that have one."""
+
+    type: str
+    label: str
+    starts_at: datetime
+    ended_at: datetime | None
+    counts: Mapping[str, int] = field(default_factory=dict)
+    some: tuple[str, ...] = ()
+
+
+def alert_name(type_: str) -> str:
+    """As alerts of the rules are named: BillingUsageThreshold."""
+    return "Billing" + "".join(word.capitalize() for word in type_.split("_"))
+
+
+def labels_of(
+    type_: str, label: str, organization_id: str = "", meter: str | None = None
+) -> dict[str, str]:
+    """What routing, inhibition and silences see; nothing that changes while it holds."""
+    labels = {
+        "alertname": alert_name(type_),
+        "component": "billing",
+        "scope": "organization",
+        "type": type_,
+        "severity": label,
+        "organization_id": organization_id,
+        "meter": meter or "",
+    }
+    # To Alertmanager an empty label is none.
+    return {name: value for name, value in labels.items() if value}
+
+
+def summarised_types(
+    counts: Mapping[tuple[str, str], int], before: Collection[str], most: int
+) -> dict[str, str]:
+    """The types of which one message tells, each with its severity, the highest of what is open.
+    `counts` are those of open alerts by type and severity, `before` the types that were summarised
+    last. Between the two edges things stay as they are.
+    """
+    open_: dict[str, dict[str, int]] = {}
+    for (type_, label), count in counts.items():
+        open_.setdefault(type_, {})[label] = count
+    return {
+        type_: min(labels, key=LABELS.index)
+        for type_, labels in open_.items()
+        if sum(labels.values()) > (most * _LEAVE_AT if type_ in before else most)
+    }
+
+
+def alert_messages(
+    told: Iterable[ToTell | Summary], links: Links, now: datetime, holds: timedelta = HOLDS
+) -> Iterator[dict[str, Any]]:
+    """Each as API v2 takes it. What fires `holds` from `now` on, which every message tells as the
+    annotation `sent_at`: the history goes by it.
+    """
+    for one in told:
+        if isinstance(one, Summary):
+            labels = labels_of(one.type, one.label)
+            annotations = _summary_annotations(one, links)
+        else:
+            labels = labels_of(one.type, one.label, one.organization_id, one.meter)
+            annotations = _annotations(one)
+        yield {
+            "labels": labels,
+            "annotations": annotations
+            | {
+                "response_time": RESPONSE_TIMES[one.label],
+                "runbook_url": f"{links.runbooks}/{_PAGE}",
+                "dashboard_url": f"{links.dashboards}/billing-metrics",
+                "sent_at": now.isoformat(),
+            },
+            "startsAt": one.starts_at.isoformat(),
+            "endsAt": (one.ended_at or now + holds).isoformat(),
+            "generatorURL": f"{links.exporter}/billing",
+        }
+
+
+def _annotations(one: ToTell) -> dict[str, str]:
+    return {
+        "summary": one.title,
+        "description": f"{one.organization_id}: {one.message}{_end(one)}",
+        "alert_id": one.alert_id,
+        "alert_severity": one.severity,
+        "action_required": "true" if one.action_required else "false",
+        "data": _encode(one.data).decode(),
+    }
+
+
+def _end(one: ToTell) -> str:
+    if not one.ended_at:
+        return ""
+    if one.label_now != one.label:
+        return f" It is {one.label_now} now, and no longer {one.label}."
+    return f" It is over: {one.resolution}" if one.resolution else " It is over."
+
+
+def _summary_annotations(one: Summary, links: Links) -> dict[str, str]:
+    name = one.type.replace("_", " ")
+    parts = ", ".join(f"{count} {label}" for label, count in one.counts.items())
+    text = (
+        f"{sum(one.counts.values())} alerts are open ({parts}), among others of "
+        f"{', '.join(one.some)}. This message stands for all of them; each is at "
+        f"{links.exporter}/billing and in `billing-exporter alerts list --type {one.type}`."
+    )
+    if one.ended_at:
+        text = "few are left, and each is told of by itself."
+    return {
+        "summary": f"Many organisations at once: {name}",
+        "description": f"{name.capitalize()}: {text}",
+    }
