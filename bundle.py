@@ -21,6 +21,7 @@ import docs_tables
 import rules.build
 from alertmanager.addresses import check_addresses
 from exporter.catalogue.currencies import DECIMALS
+from exporter.catalogue.labels import RESOURCE_TYPE
 from exporter.settings import Config, SettingsError, load_webhooks, read_config
 
 ROOT = Path(__file__).parent
@@ -192,7 +193,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.config and not options.config.is_file():
         parser.error(f"there is no file {options.config}")
     try:
-        config = read_config(options.config, DECIMALS) if options.config else Config()
+        config = Config()
+        if options.config:
+            config = read_config(options.config, DECIMALS, RESOURCE_TYPE.values)
         own = replace(PARTS["alertmanager"], build=_with_webhooks)
         parts = PARTS | {"alertmanager": own} if options.config else PARTS
         found = [

@@ -6,6 +6,7 @@ from exporter.ingest.auth import CACHE_SECONDS
 from exporter.web.access import ROUTES, Access
 
 SERVED, UNAUTHENTICATED, FORBIDDEN, SIGNED = "yes", "401", "403", "by signature"
+ABSENT = "404"
 # Keys that open nothing, and keys of one organisation by whose affairs they ask for.
 NO_KEYS = ("no key", "unknown key", "expired key", "revoked key")
 OWN, OTHER = "organisation's key, own", "organisation's key, other's"
@@ -26,7 +27,9 @@ def build() -> str:
             ((code(access.route), access.help, _need(access)) for access in ROUTES),
         ),
         "## Who may use them",
-        "401 is for a key that opens nothing, 403 for a good one that may not do this. A key of an "
+        "401 is for a key that opens nothing, 403 for a good one that may not do this, and 404 for "
+        "what a key of an organisation asks of another one: it is told what it would be told of "
+        "one that isn't there, and a list has nothing of others. A key of an "
         "organisation may have the scopes "
         f"{' and '.join(code(scope) for scope in sorted(ORGANIZATION_SCOPES))} only; here it has "
         "both. The `admin` scope includes no other. Other methods are answered 405, and other "
@@ -51,8 +54,9 @@ def build() -> str:
         "the database is away, is answered 503, and the sender tries again. A restored backup "
         "knows nothing of what was revoked after it was made: revoke it again.",
         "`billing_auth_failures_total` counts what was refused, by reason. The table "
-        "`ledger.audit_log` tells who made and revoked keys, replayed dead letters, and tried to "
-        "use admin rights without having them.",
+        "`ledger.audit_log` tells who made and revoked keys, replayed dead letters, acknowledged "
+        "and resolved alerts, changed quotas, mapped customers, and tried to use admin rights "
+        "without having them.",
     )
 
 
@@ -67,6 +71,9 @@ def cell(access: Access, role: str) -> str:
     if role == OWN:
         served = access.need in ORGANIZATION_SCOPES and access.per_organization
         return SERVED if served else FORBIDDEN
+    if role == OTHER and access.need is Scope.READ and access.per_organization:
+        # What names no organisation can't name a foreign one.
+        return ABSENT if "{" in access.path else SERVED
     return SERVED if role in (ADMIN_KEY, f"scope {access.need.value}") else FORBIDDEN
 
 

@@ -20,7 +20,7 @@ from exporter.catalogue.accounting import ACCOUNTING
 from exporter.catalogue.book import METRICS
 from exporter.catalogue.events import APP_KINDS, KINDS, MEASUREMENTS, METADATA, Kind
 from exporter.catalogue.model import Label, Metric
-from exporter.settings import CONFIG_KEYS, SETTINGS
+from exporter.settings import CONFIG_KEYS, PLANS_EXAMPLE, SETTINGS
 from exporter.stripe_events.translate import TRANSLATED_TYPES
 
 SOURCE_FOLDERS = ("exporter", "rules")
@@ -211,6 +211,11 @@ def _settings_page() -> str:
         "The file that `BILLING_CONFIG` names. A missing file or key means its default; an "
         "unknown key is an error that names its line.",
         table(("Key", "Meaning"), ((code(key), text) for key, text in CONFIG_KEYS.items())),
+        "`*` stands for a name, or for each item of a list. Plans with their quotas and prices:",
+        f"```yaml\n{PLANS_EXAMPLE}```",
+        "Prices are exact: integers, or decimals in quotes. `serve` writes plans, quotas and "
+        "prices to the ledger when it starts; of several replicas the one that started last "
+        "holds. What organisations have used already is judged by them within a minute or two.",
     )
 
 

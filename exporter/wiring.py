@@ -1,13 +1,13 @@
 """Puts the parts together and runs them; the only module that knows them all."""
 
 import asyncio
-import contextlib
 import gc
 import signal
 import socket
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 import uvicorn
@@ -15,7 +15,7 @@ import uvicorn
 from exporter import __version__
 from exporter.catalogue import own_metrics as own
 from exporter.catalogue.book import Catalogue
-from exporter.catalogue.labels import PLAN
+from exporter.catalogue.labels import PLAN, RESOURCE_TYPE
 from exporter.catalogue.metrics import EVENT_METRICS
 from exporter.catalogue.own_metrics import OWN_METRICS
 from exporter.exposition import Exposition
@@ -36,8 +36,11 @@ from exporter.ledger.embedded import EmbeddedServer
 from exporter.ledger.highwater import Highwater
 from exporter.ledger.lease import Lease
 from exporter.ledger.lending import Lender
+from exporter.ledger.plans import write_plans
 from exporter.ledger.sealing import Sealer
 from exporter.ledger.writer import Writer
+from exporter.monitors.alerting import make_alert_monitors
+from exporter.monitors.health import make_health_monitors, note_outage
 from exporter.monitors.supervisor import Supervisor
 from exporter.monitors.ties import make_fetch, make_ties_monitor
 from exporter.monitors.upkeep import make_monitors
@@ -46,12 +49,16 @@ from exporter.settings import Config, Secret, SecretFile, Settings, decoded
 from exporter.stripe_events.plans import PlanNames
 from exporter.totals import Totals
 from exporter.web.access import routes_with
+from exporter.web.alerts import alert_pages
 from exporter.web.app import make_site
 from exporter.web.disk import DiskHealth
 from exporter.web.guard import guarded
+from exporter.web.health import health_pages
+from exporter.web.organizations import organization_pages
 from exporter.web.pages import Pages
 from exporter.web.process import ProcessHealth
 from exporter.web.protocol import make_protocol, sweep
+from exporter.web.server import Server
 from exporter.web.web_file import WebFile
 
 _log = structlog.get_logger(component="serve")
@@ -111,6 +118,7 @@ class Exporter:
             totals=self.totals,
             health=self.health,
             sealer=sealer,
+            prepare=partial(write_plans, config=config),
         )
         self._pool = make_pool(database)
         self._lender = Lender(self._pool, self.health)
@@ -158,7 +166,12 @@ class Exporter:
                 ),
             },
             open_pages=pages.endpoints(),
-            keyed_pages={REPLAY_ROUTE: replay.replay},
+            keyed_pages={
+                REPLAY_ROUTE: replay.replay,
+                **alert_pages(self._lender),
+                **health_pages(self._lender, self.totals, settings.replica),
+                **organization_pages(self._lender, catalogue.spellings(RESOURCE_TYPE)),
+            },
             keys=api_keys,
         )
         self.app, self.intakes = site.app, site.intakes
@@ -174,6 +187,8 @@ class Exporter:
         self._lender.observe()
         self._process.observe()
         self._disk.observe()
+        if self.writer.ready.is_set() and self.writer.away:
+            note_outage(self.health)
 
     async def serve(self, sockets: list[socket.socket], announce: Callable[[], None]) -> None:
         """Serve until SIGINT or SIGTERM; calls `announce` once events are taken. SIGHUP reads
@@ -193,7 +208,7 @@ class Exporter:
             ws="none",
             ssl_context_factory=(lambda *_: context) if context else None,
         )
-        server = _Server(config, self._web)
+        server = Server(config, self._web)
         stopped = asyncio.Event()
         loop = asyncio.get_running_loop()
         for name in (signal.SIGINT, signal.SIGTERM):
@@ -239,6 +254,10 @@ class Exporter:
         if settings.stripe_secret_key:
             fetch = make_fetch(settings.stripe_secret_key.reveal, settings.stripe_api_base)
             monitors.append(make_ties_monitor(fetch, self._plans))
+        monitors += make_alert_monitors(
+            settings.alertmanager_urls, settings.config.alerts, self.health
+        )
+        monitors += make_health_monitors(settings, monitors, self.health, self._observe)
         await self._supervisor.run(monitors)
 
     async def _revive(self) -> None:
@@ -265,22 +284,3 @@ async def _announce(writer: Writer, announce: Callable[[], None]) -> None:
     gc.freeze()
     gc.set_threshold(*_GC_THRESHOLDS)
     announce()
-
-
-class _Server(uvicorn.Server):
-    """Leaves the signals to us: the writer has to finish after the last request. Adds to every
-    answer the headers of the web configuration that is in force.
-    """
-
-    def __init__(self, config: uvicorn.Config, web: WebFile | None) -> None:
-        super().__init__(config)
-        self._web = web
-
-    async def on_tick(self, counter: int) -> bool:
-        if self._web:
-            self.config.encoded_headers = self._web.in_force.headers
-        return await super().on_tick(counter)
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield

@@ -1,6 +1,15 @@
 """What brings each alert about; a file a subject."""
 
-from drill.acts import availability, customers, exporter, money, monitoring, payments, webhooks
+from drill.acts import (
+    availability,
+    customers,
+    exporter,
+    health,
+    money,
+    monitoring,
+    payments,
+    webhooks,
+)
 from drill.plan import Act
 
 # Those that take longest come first.
@@ -12,4 +21,5 @@ ACTS: tuple[Act, ...] = (
     *availability.ACTS,
     *exporter.ACTS,
     *monitoring.ACTS,
+    *health.ACTS,
 )

@@ -193,6 +193,31 @@ OUTCOME = Label(
 ALERT_STATUS = Label(
     "status", ("firing", "resolved"), "Whether it fires or has ended.", collapsible=False
 )
+ALERT_TYPE = Label(
+    "type",
+    (
+        "cost_spike",
+        "credits_low",
+        "organization_silent",
+        "overage_detected",
+        "payment_failed",
+        "quota_exhaustion",
+        "system_error",
+        "usage_anomaly",
+        "usage_limit",
+        "usage_threshold",
+    ),
+    "What an organisation's alert is about.",
+)
+ALERT_SEVERITY = Label(
+    "severity", ("critical", "warning", "info"), "How soon it wants an answer.", collapsible=False
+)
+ALERTMANAGER = Label(
+    "alertmanager",
+    tuple(str(number) for number in range(1, 10)),
+    "Its place in `ALERTMANAGER_URL`, from 1; all from the ninth on are 9.",
+    collapsible=False,
+)
 LABEL_NAME = Label(
     "label",
     (
@@ -218,7 +243,23 @@ LABEL_NAME = Label(
 )
 MONITOR = Label(
     "monitor",
-    ("fold", "measure", "prune", "refresh", "revenue", "subscriptions", "ties"),
+    (
+        "aggregates",
+        "conditions",
+        "console",
+        "dispatch",
+        "fold",
+        "health",
+        "measure",
+        "prune",
+        "refresh",
+        "replica",
+        "revenue",
+        "silences",
+        "subscriptions",
+        "ties",
+        "usage",
+    ),
     "Which periodic job.",
     collapsible=False,
 )
@@ -231,7 +272,25 @@ POOL_ERROR = Label(
 )
 QUERY = Label(
     "query",
-    ("find_key", "note_refused_attempt", "note_replay", "read_dead_letter", "store_alerts"),
+    (
+        "acknowledge_alert",
+        "clear_quota",
+        "find_key",
+        "list_alerts",
+        "map_customer",
+        "note_refused_attempt",
+        "note_replay",
+        "read_aggregates",
+        "read_alert",
+        "read_dead_letter",
+        "read_health",
+        "read_subscription",
+        "read_usage",
+        "resolve_alert",
+        "set_quota",
+        "store_alerts",
+        "unacknowledge_alert",
+    ),
     "What a request asked the database.",
     collapsible=False,
 )

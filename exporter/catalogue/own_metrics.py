@@ -2,9 +2,11 @@
 
 from exporter.catalogue import bounds as b
 from exporter.catalogue import labels as l
+from exporter.catalogue.alert_metrics import ALERT_METRICS
 from exporter.catalogue.model import Label, Metric
 from exporter.catalogue.own_metric import own_metric as _own
 from exporter.catalogue.process_metrics import PROCESS_METRICS
+from exporter.catalogue.usage_metrics import USAGE_METRICS
 
 BUILD_INFO_LABELS = (
     Label("version", (), "Version of the exporter."),
@@ -292,5 +294,7 @@ SERIES_OVERFLOW = _own(
 
 OWN_METRICS: tuple[Metric, ...] = (
     *(value for value in list(globals().values()) if isinstance(value, Metric)),
+    *ALERT_METRICS,
     *PROCESS_METRICS,
+    *USAGE_METRICS,
 )

@@ -5,6 +5,7 @@ from typing import Any
 import click
 
 from exporter import __version__
+from exporter.cli.alert_desk import COMMANDS as ALERT_COMMANDS
 from exporter.cli.alerts import alerts
 from exporter.cli.backup import backup, restore_
 from exporter.cli.check import check
@@ -15,6 +16,7 @@ from exporter.cli.erase import erase
 from exporter.cli.health import health
 from exporter.cli.keys import keys
 from exporter.cli.migrate import migrate
+from exporter.cli.organizations import customers, quotas, usage
 from exporter.cli.redaction import protect_stderr
 from exporter.cli.reseal import reseal
 from exporter.cli.serve import serve
@@ -69,6 +71,9 @@ _COMMANDS = (
     doctor,
     health,
     alerts,
+    usage,
+    quotas,
+    customers,
     dead_letters,
     keys,
     backup,
@@ -79,3 +84,5 @@ _COMMANDS = (
 )
 for command in _COMMANDS:
     main.add_command(command)
+for command in ALERT_COMMANDS:
+    alerts.add_command(command)

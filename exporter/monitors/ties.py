@@ -25,16 +25,21 @@ _log = structlog.get_logger(component="monitors")
 Fetch = Callable[[str, str], dict[str, Any]]
 
 
-def make_fetch(secret_key: Callable[[], str], api_base: str) -> Fetch:
-    """Reads one subscription with the account's key, which is asked for each time; blocks, raises
-    stripe.StripeError.
-    """
-    client = stripe.StripeClient(
+def make_client(secret_key: Callable[[], str], api_base: str) -> stripe.StripeClient:
+    """Asks Stripe's API, once and not for long; blocks."""
+    return stripe.StripeClient(
         secret_key(),
         base_addresses={"api": api_base} if api_base else {},
         max_network_retries=0,
         http_client=stripe.RequestsClient(timeout=_TIMEOUT_SECONDS),
     )
+
+
+def make_fetch(secret_key: Callable[[], str], api_base: str) -> Fetch:
+    """Reads one subscription with the account's key, which is asked for each time; blocks, raises
+    stripe.StripeError.
+    """
+    client = make_client(secret_key, api_base)
 
     def fetch(account: str, subscription_id: str) -> dict[str, Any]:
         options = {"api_key": secret_key()}

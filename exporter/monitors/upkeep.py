@@ -6,12 +6,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from exporter.catalogue import own_metrics as own
+from exporter.catalogue.alert_metrics import ALERTS_OPEN
 from exporter.catalogue.book import MICRO
 from exporter.catalogue.labels import MONITOR
+from exporter.catalogue.usage_metrics import USAGE_METRICS
 from exporter.ledger.connection import Connection
 from exporter.ledger.queries import UPKEEP
+from exporter.monitors.aggregates import AGGREGATES_MONITOR
+from exporter.monitors.conditions import CONDITIONS_MONITOR
 from exporter.monitors.revenue import REVENUE_MONITOR
 from exporter.monitors.supervisor import Monitor
+from exporter.monitors.usage import make_usage_monitor
 from exporter.totals import Totals
 
 FOLD_ROWS = 500
@@ -19,12 +24,15 @@ FOLD_BATCHES = 40
 PRUNE_ROWS = 5_000
 STRIPE_BODY_DAYS = 90
 ALERT_DAYS = 365
+USAGE_DAYS = 400
 _STORED_GAUGES = (
+    ALERTS_OPEN,
     own.SUBSCRIPTIONS,
     own.REVENUE_AMOUNT,
     own.REVENUE_EXPECTED_AMOUNT,
     own.LEDGER_SIZE,
     own.LEDGER_UNFOLDED_GROUPS,
+    *USAGE_METRICS,
 )
 
 
@@ -41,8 +49,8 @@ async def fold(connection: Connection) -> None:
 
 @dataclass(frozen=True)
 class Prune:
-    """Deletes ids, telemetry, Stripe's bodies and alerts that were received too long ago, in small
-    batches. Totals don't change by it.
+    """Deletes ids, telemetry, Stripe's bodies, usage and alerts that are too long ago, in small
+    batches. Totals don't change by it, nor do figures of a period that goes on.
     """
 
     id_retention_days: int
@@ -55,6 +63,10 @@ class Prune:
             ("prune_contents", self.id_retention_days),
             ("prune_stripe_bodies", STRIPE_BODY_DAYS),
             ("prune_alert_history", ALERT_DAYS),
+            ("prune_billing_alerts", ALERT_DAYS),
+            # Not before the ids: what comes late would go again at once.
+            ("prune_usage_hours", max(USAGE_DAYS, self.id_retention_days)),
+            ("prune_api_usage_logs", max(USAGE_DAYS, self.id_retention_days)),
         ):
             deleted = PRUNE_ROWS
             while deleted == PRUNE_ROWS:
@@ -137,5 +149,8 @@ def make_monitors(id_retention_days: int, health: Totals) -> tuple[Monitor, ...]
         Monitor("subscriptions", 2.0, CountSubscriptions()),
         Monitor("measure", 5.0, measure),
         REVENUE_MONITOR,
+        make_usage_monitor(),
+        CONDITIONS_MONITOR,
+        AGGREGATES_MONITOR,
         Monitor("refresh", 1.0, Refresh(health), everywhere=True),
     )

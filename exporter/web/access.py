@@ -36,6 +36,45 @@ ROUTES: tuple[Access, ...] = (
     Access("POST", "/api/webhooks/stripe", Keyless.SIGNATURE, "Stripe's events"),
     Access("POST", "/api/webhooks/alertmanager", Scope.ALERTMANAGER, "what became of alerts"),
     Access("POST", "/api/v1/dead-letters/{number}/replay", Scope.ADMIN, "a dead letter again"),
+    Access("GET", "/api/health/billing", Scope.READ, "how well all of it is"),
+    Access("GET", "/api/metrics/billing", Scope.READ, "what organisations use together"),
+    Access("GET", "/api/v1/alerts", Scope.READ, "alerts", per_organization=True),
+    Access("GET", "/api/v1/alerts/{id}", Scope.READ, "one alert", per_organization=True),
+    Access("POST", "/api/v1/alerts/{id}/acknowledge", Scope.ADMIN, "somebody looks after it"),
+    Access("POST", "/api/v1/alerts/{id}/unacknowledge", Scope.ADMIN, "nobody does any more"),
+    Access("POST", "/api/v1/alerts/{id}/resolve", Scope.ADMIN, "it is over"),
+    Access(
+        "GET",
+        "/api/v1/organizations/{organization}/usage",
+        Scope.READ,
+        "usage against quota",
+        per_organization=True,
+    ),
+    Access(
+        "GET",
+        "/api/v1/organizations/{organization}/subscription",
+        Scope.READ,
+        "plan and subscriptions",
+        per_organization=True,
+    ),
+    Access(
+        "PUT",
+        "/api/v1/organizations/{organization}/quotas/{meter}",
+        Scope.ADMIN,
+        "a quota of its own",
+    ),
+    Access(
+        "DELETE",
+        "/api/v1/organizations/{organization}/quotas/{meter}",
+        Scope.ADMIN,
+        "the plan's quota again",
+    ),
+    Access(
+        "PUT",
+        "/api/v1/customers/{scope}/{customer}",
+        Scope.ADMIN,
+        "to which organisation a customer belongs",
+    ),
 )
 
 

@@ -35,6 +35,20 @@ def test_every_fault_of_a_configuration_is_named_with_its_line(tmp_path: Path) -
     assert (shown["ok"], shown["findings"]) == (False, [first, second])
 
 
+def test_a_plan_keeps_to_the_meters_that_there_are(tmp_path: Path) -> None:
+    text = "plans:\n  pro: {meters: {api_calls: {quota: 5}, fax: {quota: 5}}}\n"
+    answer = check(tmp_path, "config", text, name="bad.yml")
+    (line,) = answer.stderr.splitlines()
+    assert line.startswith("bad.yml:2: plans.pro.meters.fax: there is no such meter.")
+    assert "api_calls" in line
+    started = run_command(tmp_path, {"BILLING_CONFIG": "bad.yml"}, "serve")
+    assert (started.returncode, line in started.stderr) == (2, True)
+    assert (
+        check(tmp_path, "config", f"meters: [api_calls, fax]\n{text}", name="good.yml").returncode
+        == 0
+    )
+
+
 def test_what_is_no_yaml_is_named_with_its_line(tmp_path: Path) -> None:
     answer = check(tmp_path, "config", "namespace: acme\nplans: [\n", name="bad.yml")
     assert answer.returncode == 1

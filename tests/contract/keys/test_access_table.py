@@ -13,17 +13,25 @@ from tests.contract.keys.conftest import Served
 from tests.support.exporter import ADMIN_KEY
 from tests.support.keys import make_expired_key, make_key
 from tests.support.stripe import sign
-from tests.support.telemetry import payment
+from tests.support.telemetry import payment, usage
 from tests.support.tree import PROJECT
 
 OWN, OTHER = "acme", "another"
 OPEN = {"GET /", "GET /metrics", "GET /-/healthy", "GET /-/ready"}
 SIGNED = {"POST /api/webhooks/stripe"}
-# What comes of a request that got past its key: there is no such letter, and a payment is no alert.
+# What comes of a request that got past its key: there is no such letter and no such alert, and a
+# payment is no alert, no quota and no organisation.
 PAST_ITS_KEY = {
     "POST /api/v1/dead-letters/{number}/replay": 404,
     "POST /api/webhooks/alertmanager": 422,
+    "GET /api/v1/alerts/{id}": 404,
+    "POST /api/v1/alerts/{id}/acknowledge": 422,
+    "POST /api/v1/alerts/{id}/unacknowledge": 422,
+    "POST /api/v1/alerts/{id}/resolve": 422,
+    "PUT /api/v1/organizations/{organization}/quotas/{meter}": 422,
+    "PUT /api/v1/customers/{scope}/{customer}": 422,
 }
+NO_ALERT = "00000000-0000-0000-0000-000000000000"
 
 
 def read_table() -> dict[tuple[str, str], str]:
@@ -52,6 +60,8 @@ ROLES = sorted({role for _, role in TABLE})
 def keys(served: Served) -> dict[str, str | None]:
     """A key for each role; every one that opens nothing would otherwise open all."""
     conninfo = served.conninfo
+    for organization_id in (OWN, OTHER):
+        served.exporter.send_events(usage(organization_id=organization_id)).raise_for_status()
     revoked_id, revoked = make_key(conninfo, *Scope)
     assert revoke_key(conninfo, revoked_id, actor="a test")
     _, bound = make_key(conninfo, *ORGANIZATION_SCOPES, organization_id=OWN)
@@ -73,15 +83,17 @@ def ask(
     """The request that a role would send to a route."""
     method, _, path = route.partition(" ")
     body: dict[str, Any] = payment()
+    organization_id = OTHER if "other" in role else OWN
     if role.startswith("organisation"):
-        body["metadata"]["organization_id"] = OTHER if "other" in role else OWN
+        body["metadata"]["organization_id"] = organization_id
+    named = {"organization": organization_id, "meter": "fix", "scope": "own:live"}
     sent = {"Content-Type": "application/json", **(headers or {})}
     if key is not None:
         sent["Authorization"] = f"Bearer {key}"
     return served.exporter.session.request(
         method,
-        served.exporter.url + path.format(number=1),
-        data=json.dumps(body).encode() if method == "POST" else None,
+        served.exporter.url + path.format(number=1, id=NO_ALERT, customer="cus_1", **named),
+        data=json.dumps(body).encode() if method in ("POST", "PUT") else None,
         headers=sent,
         timeout=10,
     )
@@ -140,9 +152,9 @@ def test_whatever_the_key_other_methods_and_paths_are_not_served(
 ) -> None:
     for route in ROUTES:
         method, _, path = route.partition(" ")
-        other = {"GET": "POST", "POST": "GET"}[method]
+        other = {"GET": "POST", "POST": "GET", "PUT": "GET", "DELETE": "POST"}[method]
         assert ask(served, f"{other} {path}", role, keys[role]).status_code == 405
-        assert ask(served, f"{method} {path}/x", role, keys[role]).status_code == 404
+        assert ask(served, f"{method} {path}/x/x", role, keys[role]).status_code == 404
 
 
 def test_what_was_refused_is_counted_by_its_reason(

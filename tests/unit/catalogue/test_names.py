@@ -5,7 +5,11 @@ asks Prometheus for them.
 from exporter.catalogue.book import METRICS
 
 NAMES = """
+billing_alert_dispatch_failures_total
+billing_alert_dispatch_last_success_timestamp_seconds
 billing_alertmanager_alerts_received_total
+billing_alerts_open
+billing_anomalies_open
 billing_auth_failures_total
 billing_build_info
 billing_config_last_reload_success_timestamp_seconds
@@ -36,6 +40,8 @@ billing_group_size_events
 billing_group_write_duration_seconds
 billing_groups_committed_total
 billing_groups_retried_total
+billing_health_lost_points
+billing_health_score
 billing_invoice_attention_total
 billing_invoice_failed_amount_total
 billing_invoice_failed_total
@@ -53,6 +59,9 @@ billing_monitor_duration_seconds
 billing_monitor_failures_total
 billing_monitor_interval_seconds
 billing_monitor_last_success_timestamp_seconds
+billing_organizations
+billing_overage_cost
+billing_overage_units
 billing_payment_amount_total
 billing_payment_failed_amount_total
 billing_payment_failures_total

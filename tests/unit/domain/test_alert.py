@@ -1,6 +1,7 @@
 """Which of two messages about the same alert holds."""
 
 import itertools
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -20,6 +21,18 @@ def test_an_end_holds_against_a_firing_and_the_latest_end_against_others() -> No
     alerts = (told(), told(ended_after=5, summary="early"), last, told("b"))
     for order in itertools.permutations(alerts):
         assert {one.fingerprint: one for one in settle(order)} == {"a": last, "b": told("b")}
+
+
+def test_what_was_sent_later_holds_where_that_is_known() -> None:
+    firing, lost, again, over = (
+        replace(told(ended_after=ended), sent_at=START + timedelta(seconds=sent))
+        for sent, ended in ((0, None), (0, 4), (5, None), (9, 8))
+    )
+    for order in itertools.permutations((firing, lost, again)):
+        assert settle(order) == [again]
+    for order in itertools.permutations((firing, lost, again, over)):
+        assert settle(order) == [over]
+    assert settle([again, told(ended_after=1)]) == [told(ended_after=1)]
 
 
 def test_of_what_is_equal_the_first_holds() -> None:
