@@ -40,7 +40,8 @@ Probe = Callable[[], None]
 @dataclass
 class CheckHealth:
     """Makes the checks that are about the whole, whoever makes them. `intervals` are those of the
-    periodic jobs, by name; `webhooks` says that Stripe sends some.
+    periodic jobs, by name, which may be missed for `grace_seconds` more; `webhooks` says that
+    Stripe sends some.
     """
 
     interval_seconds: float
@@ -48,6 +49,7 @@ class CheckHealth:
     webhooks: bool
     alertmanagers: Sequence[Alertmanager] = ()
     stripe: Probe | None = None
+    grace_seconds: float = _GRACE_SECONDS
     _begun_seconds: float = field(default_factory=time.monotonic, init=False)
 
     async def __call__(self, connection: Connection) -> None:
@@ -82,7 +84,7 @@ class CheckHealth:
         here_seconds = time.monotonic() - self._begun_seconds
         ages = {}
         for name, interval_seconds in self.intervals.items():
-            limit = _MISSED_PASSES * interval_seconds + _GRACE_SECONDS
+            limit = _MISSED_PASSES * interval_seconds + self.grace_seconds
             age_seconds = known.get(name, here_seconds)
             # Until we have been here for as long, perhaps nobody was.
             if here_seconds < limit:

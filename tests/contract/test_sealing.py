@@ -30,7 +30,8 @@ ADDRESS = "ada@example.com"
 
 
 def payment_of_ada(name: str) -> dict[str, object]:
-    return payment(name, metadata={"customer_id": ADDRESS, "status": "success"})
+    told = {"customer_id": "cus_ada", "status": "success", "failure_code": ADDRESS}
+    return payment(name, metadata=told)
 
 
 def stripe_payment(name: str, **fields: object) -> dict[str, object]:

@@ -56,6 +56,7 @@ BEGIN
     DELETE FROM shared.organizations WHERE organization_id = old_id;
     -- Figures of the new one that hold the moved hours are summed anew.
     DELETE FROM shared.usage WHERE organization_id = old_id;
+    DELETE FROM shared.usage_baselines WHERE organization_id = old_id;
     UPDATE shared.usage SET period_end = period_start
     WHERE organization_id = new_id AND meter = ANY (meters);
     UPDATE shared.subscriptions SET organization_id = new_id WHERE organization_id = old_id;
