@@ -11,11 +11,14 @@ is the same JSON. Every call raises psycopg.Error if the database can't be used.
 
 from exporter.api.documents import (
     Alert,
+    BillingHealth,
     Cost,
     DayUsage,
+    HealthCheck,
     MeterTotal,
     MeterUsage,
     Period,
+    Reason,
     Transition,
     UsageMetrics,
     UsageReport,
@@ -24,12 +27,15 @@ from exporter.api.monitor import BillingMonitor
 
 __all__ = [
     "Alert",
+    "BillingHealth",
     "BillingMonitor",
     "Cost",
     "DayUsage",
+    "HealthCheck",
     "MeterTotal",
     "MeterUsage",
     "Period",
+    "Reason",
     "Transition",
     "UsageMetrics",
     "UsageReport",

@@ -53,6 +53,35 @@ class Alert(_Document, frozen=True, kw_only=True):
     transition: str | None = None
 
 
+class Reason(_Document, frozen=True, kw_only=True):
+    """A check of health that takes points."""
+
+    check: str
+    points: int
+    detail: str
+
+
+class HealthCheck(_Document, frozen=True, kw_only=True):
+    """`status` is ok, unknown, degraded or failing."""
+
+    name: str
+    status: str
+    points: int
+    detail: str
+
+
+class BillingHealth(_Document, frozen=True, kw_only=True):
+    """How well all of it is: `status` is healthy, degraded, failing or unknown, which has no
+    `score` (of 100).
+    """
+
+    status: str
+    score: int | None
+    reasons: list[Reason]
+    checks: list[HealthCheck]
+    checked_at: datetime | None
+
+
 class Period(_Document, frozen=True, kw_only=True):
     """From `start` to `end`, not itself."""
 

@@ -12,7 +12,7 @@ import msgspec
 import psycopg
 import structlog
 
-from exporter.api.documents import Alert, UsageMetrics, UsageReport
+from exporter.api.documents import Alert, BillingHealth, UsageMetrics, UsageReport
 from exporter.api.watch import Connection, Watch
 from exporter.ledger.audit import os_actor
 from exporter.ledger.billing_alerts import (
@@ -27,6 +27,7 @@ from exporter.ledger.billing_alerts import (
 from exporter.ledger.connection import connect_once
 from exporter.ledger.organizations import read_report, read_usage
 from exporter.ledger.questions import Question, ask_on, ask_once, make_once
+from exporter.ledger.system_health import read_health
 
 T = TypeVar("T")
 
@@ -61,6 +62,11 @@ class BillingMonitor:
         traceback: TracebackType | None,
     ) -> None:
         self.stop_monitoring()
+
+    def get_billing_health(self) -> BillingHealth:
+        """What the exporter's checks came to when they were made last."""
+        report = ask_once(self._database_url, read_health())
+        return msgspec.convert(report.document, BillingHealth)
 
     def get_usage_metrics(self, organization_id: str) -> UsageMetrics:
         """What the organisation has used in its current period. Raises LookupError if nothing is

@@ -18,6 +18,7 @@ from exporter.cli.keys import keys
 from exporter.cli.migrate import migrate
 from exporter.cli.organizations import customers, quotas, usage
 from exporter.cli.redaction import protect_stderr
+from exporter.cli.report import report
 from exporter.cli.reseal import reseal
 from exporter.cli.serve import serve
 from exporter.cli.simulate import simulate
@@ -71,6 +72,7 @@ _COMMANDS = (
     doctor,
     health,
     alerts,
+    report,
     usage,
     quotas,
     customers,

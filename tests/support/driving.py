@@ -34,6 +34,7 @@ ARGUMENTS: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "restore": (("events.json",),),
     "serve": (("--web.listen-address", "127.0.0.1:1"), ("--web.config.file", "events.json")),
     "simulate": (("--events", "3", "--dry-run"), ("--url", "http://127.0.0.1:1", "--events", "3")),
+    "report": ((), ("acme",), ("nobody",)),
     "usage": (("acme",), ("nobody",)),
 }
 

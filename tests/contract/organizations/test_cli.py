@@ -219,3 +219,26 @@ def test_without_its_tables_the_remedy_is_told(served: Served, database_url: str
         answer = run_command(folder, environment, *arguments)
         assert (answer.returncode, answer.stdout) == (1, "")
         assert "billing-exporter migrate" in answer.stderr
+
+
+def test_a_report_tells_of_an_organisation_by_day_and_of_the_whole(
+    served: Served, command: Command
+) -> None:
+    organization, _ = raise_warning(served.exporter)
+    document = told(command, "report", organization)
+    assert document["totals"][0]["quantity"] == sum(day["quantity"] for day in document["days"])
+    text = good(command, "report", organization, "--since", "-2d")
+    assert text.startswith(f"{organization}: plan ")
+    assert f" {document['totals'][0]['quantity']} " in text
+
+    whole = told(command, "report")
+    assert {"health", "organizations", "overage", "openAlerts"} <= whole.keys()
+    assert good(command, "report").startswith("health: ")
+
+
+def test_a_report_of_nobody_and_one_of_no_time_are_told(served: Served, command: Command) -> None:
+    nobody = command("report", new_name())
+    assert (nobody.returncode, nobody.stdout) == (1, "")
+    assert "nothing is known" in nobody.stderr
+    assert command("report", "--since", "-2d").returncode == 2
+    assert command("report", "acme", "--since", "-1d", "--until", "-2d").returncode == 2

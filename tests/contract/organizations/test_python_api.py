@@ -64,6 +64,13 @@ def test_it_tells_what_the_http_api_tells(served: Served, monitor: BillingMonito
     assert (os_actor(), id_) in [row[:2] for row in audited(served.conninfo, "alert.resolve")]
 
 
+def test_it_tells_how_the_whole_is(monitor: BillingMonitor) -> None:
+    wait_until(lambda: monitor.get_billing_health().score is not None, 40, "checks are made")
+    health = monitor.get_billing_health()
+    assert health.status in {"healthy", "degraded"}
+    assert "database" in {check.name for check in health.checks}
+
+
 def test_what_is_not_there_is_a_lookup_error(monitor: BillingMonitor) -> None:
     nobody = new_name("nobody")
     for ask_for in (
