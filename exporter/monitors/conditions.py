@@ -1,4 +1,6 @@
-"""Judges what no single event tells of an organisation: its hours, costs, quotas and silence."""
+"""Judges what no single event tells of an organisation: its hours, costs, quotas and silence, and
+which alerts have outlived their cause.
+"""
 
 from exporter.ledger.connection import Connection
 from exporter.ledger.queries import CONDITIONS
@@ -19,7 +21,7 @@ async def judge_conditions(connection: Connection) -> None:
             row = await cursor.fetchone()
             assert row is not None
             (judged,) = row
-    for query in ("judge_costs", "judge_quotas", "judge_silence"):
+    for query in ("judge_costs", "judge_quotas", "judge_silence", "resolve_stale"):
         await connection.execute(CONDITIONS[query], {"seconds": ACTIVE_SECONDS})
 
 

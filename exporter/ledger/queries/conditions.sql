@@ -16,3 +16,6 @@ SELECT ledger.judge_quotas(
 
 -- name: judge_silence
 SELECT ledger.judge_silence(clock_timestamp());
+
+-- name: resolve_stale
+SELECT ledger.resolve_stale_alerts(clock_timestamp(), 'exporter');

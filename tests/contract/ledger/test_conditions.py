@@ -11,7 +11,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from exporter.ledger.connection import connect
 from exporter.ledger.migrate import migrate
+from exporter.monitors.conditions import judge_conditions
 
 # A Tuesday.
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
@@ -236,3 +238,26 @@ def test_who_was_hardly_active_is_not_missed(connection: Connection) -> None:
     for hours in (25, 26, 47):
         judge(connection, NOON - DAY + hours * HOUR)
     assert alerts(connection, "organization_silent") == []
+
+
+async def test_the_monitor_judges_by_the_clock_and_ends_what_is_stale(
+    connection: Connection, database_url: str
+) -> None:
+    now = datetime.now(UTC)
+    for week in range(5, 0, -1):
+        use(connection, now - week * WEEK, 1_500)
+    use(connection, now, 9_000)
+    connection.execute(
+        "INSERT INTO shared.billing_alerts (organization_id, type, severity, title, message, "
+        "created_at, updated_at) VALUES ('old', 'payment_failed', 'critical', 'Title', 'Message', "
+        "now() - interval '31 days', now() - interval '31 days')"
+    )
+    own = await connect(database_url)
+    try:
+        await judge_conditions(own)
+        await judge_conditions(own)
+    finally:
+        await own.close()
+    assert [row[1] for row in alerts(connection, "usage_anomaly")] == [None]
+    ((_, resolution),) = alerts(connection, "payment_failed")
+    assert resolution is not None
