@@ -19,7 +19,7 @@ _WARM_UP_GROUPS = 8
 _GROUPS_A_ROUND = 10
 _CONNECTIONS = 16
 _MOST_BATCHES_PER_SECOND = 2_500
-_EVENTS = "SELECT coalesce(sum(events), 0)::bigint FROM shared.usage_hours"
+_EVENTS = "SELECT coalesce(sum(events), 0)::bigint FROM shared.api_usage_logs"
 
 
 def sizes(runner: Runner) -> list[int]:

@@ -38,23 +38,26 @@ UPDATE shared.billing_settings SET default_plan = 'pro';
 INSERT INTO shared.organizations (organization_id, plan, period_start, period_end)
 SELECT 'org_' || n, 'pro', p.period_start, p.period_end
 FROM generate_series(1, %(organizations)s) AS n, ledger.period_at(NULL, NULL, now()) AS p;
-INSERT INTO shared.usage_hours (organization_id, meter, hour, quantity, events)
-SELECT 'org_' || n, '{_METER}', p.period_start,
-    CASE WHEN n %% 50 = 0 THEN 800 + n %% 300 ELSE 1 + n %% 780 END, 1
-FROM generate_series(1, %(organizations)s) AS n, ledger.period_at(NULL, NULL, now()) AS p;
 INSERT INTO shared.api_usage_logs (organization_id, meter, hour, quantity, events, created_at)
-SELECT organization_id, meter, hour, quantity, events, hour FROM shared.usage_hours;
+SELECT 'org_' || n, '{_METER}', p.period_start,
+    CASE WHEN n %% 50 = 0 THEN 800 + n %% 300 ELSE 1 + n %% 780 END, 1, p.period_start
+FROM generate_series(1, %(organizations)s) AS n, ledger.period_at(NULL, NULL, now()) AS p;
 INSERT INTO shared.usage (
     organization_id, meter, period_start, period_end, used, quota, cost_minor, currency, level,
-    passed, told_period_start
+    passed, told_period_start, next_units
 )
 SELECT h.organization_id, h.meter, p.period_start, p.period_end, h.quantity, m.quota,
     ledger.usage_cost(h.quantity, m.tier_units, m.tier_prices), m.currency,
     ledger.usage_level(h.quantity, m.quota, s.warning_percent, s.critical_percent),
-    CASE WHEN h.quantity >= m.limits[1] THEN m.limits[1] ELSE 0 END, p.period_start
-FROM shared.usage_hours AS h, shared.plan_meters AS m, shared.billing_settings AS s,
+    CASE WHEN h.quantity >= m.limits[1] THEN m.limits[1] ELSE 0 END, p.period_start,
+    ledger.next_units(
+        h.quantity, m.quota, s.warning_percent, s.critical_percent, m.limits, m.tier_units
+    )
+FROM shared.api_usage_logs AS h, shared.plan_meters AS m, shared.billing_settings AS s,
     ledger.period_at(NULL, NULL, now()) AS p;
-SELECT ledger.tell_crossings(now(), ARRAY(SELECT organization_id FROM shared.organizations))
+SELECT ledger.tell_crossings(now(), ARRAY(
+    SELECT u FROM shared.usage AS u WHERE u.level > 0 OR u.passed > 0
+))
 """  # noqa: S608 - nothing of it comes from outside
 # As one would without figures that are kept: the log of the period, summed and compared.
 _NAIVE = """
@@ -75,7 +78,8 @@ _LEVELS = "SELECT level, count(*) FROM shared.usage GROUP BY level ORDER BY leve
 _DIFFERING = """
 SELECT count(*) FROM shared.usage AS u
 FULL JOIN (
-    SELECT organization_id, meter, sum(quantity) AS quantity FROM shared.usage_hours GROUP BY 1, 2
+    SELECT organization_id, meter, sum(quantity) AS quantity
+    FROM shared.api_usage_logs GROUP BY 1, 2
 ) AS h USING (organization_id, meter)
 WHERE u.used IS DISTINCT FROM h.quantity
 """

@@ -51,6 +51,17 @@ def _shape(found: list[Rows]) -> dict[str, Any]:
     }
 
 
+def count_open_alerts() -> Question[dict[str, Any]]:
+    """How many alerts are open, by type and severity, as of a moment."""
+    query = AGGREGATES["count_open_alerts"]
+    return Question("count_alerts", (query,), {}, _shape_counts)
+
+
+def _shape_counts(found: list[Rows]) -> dict[str, Any]:
+    ((row,),) = found
+    return {"asOf": time_text(row["as_of"]), "openAlerts": row["counts"]}
+
+
 def _by_meter(rows: Iterable[Row]) -> dict[str, int]:
     return {row["labels"]["meter"]: row["value"] for row in rows}
 

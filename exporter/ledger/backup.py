@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
@@ -26,7 +26,7 @@ from exporter.ledger.figures import Figures, read_figures
 FORMAT = 1
 MARK = b"\n-- billing-exporter backup "
 PIECE_BYTES = 1024 * 1024
-_LONGEST_MANIFEST_BYTES = 8 * 1024 * 1024
+_LONGEST_MANIFEST_BYTES = 32 * 1024 * 1024
 # How many times as long as it worked it rests: the server reads for pg_dump with the same priority
 # as it commits for the exporter, and only who reads slowly can spare it.
 _RESTS = 4
@@ -40,7 +40,8 @@ SELECT
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a backup says of itself. `groups` is epoch and last group by replica, `migrations` name
-    and checksum by number; `figures` are those of `read_figures`.
+    and checksum by number; `figures` are those of `read_figures`; `files` are texts of
+    configuration by their names, and `files_sha256` is their hash.
     """
 
     format: int
@@ -53,11 +54,19 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     figures: Figures
     dump_bytes: int
     dump_sha256: str
+    files: dict[str, str] = {}
+    files_sha256: str = ""
 
 
-def write_backup(clients: Clients, file: IO[bytes], progress: Callable[[int], None]) -> Manifest:
+def write_backup(
+    clients: Clients,
+    file: IO[bytes],
+    progress: Callable[[int], None],
+    files: Mapping[str, str] | None = None,
+) -> Manifest:
     """Write a backup to a file that is open, while the exporter writes to the ledger; `progress`
-    is told how many bytes there are. Raises BackupError, and what psycopg raises.
+    is told how many bytes there are. `files`, which hold no secret, are kept with it. Raises
+    BackupError, and what psycopg raises.
     """
     with connect_once(clients.conninfo) as connection:
         connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
@@ -102,6 +111,8 @@ def write_backup(clients: Clients, file: IO[bytes], progress: Callable[[int], No
         figures=figures,
         dump_bytes=size,
         dump_sha256=hashed.hexdigest(),
+        files=dict(files or {}),
+        files_sha256=_hash_files(files or {}),
     )
     file.write(MARK + msgspec.json.encode(manifest) + b"\n")
     return manifest
@@ -132,9 +143,15 @@ def read_manifest(path: Path) -> Manifest:
         while left and (piece := file.read(min(left, PIECE_BYTES))):
             hashed.update(piece)
             left -= len(piece)
-    if left or hashed.hexdigest() != manifest.dump_sha256:
+    whole = manifest.files_sha256 in ("", _hash_files(manifest.files))
+    if left or not whole or hashed.hexdigest() != manifest.dump_sha256:
         raise BackupError(f"{path} is damaged: it isn't what was written. Use another backup.")
     return manifest
+
+
+def _hash_files(files: Mapping[str, str]) -> str:
+    text = msgspec.json.encode(sorted(files.items())) if files else b""
+    return hashlib.sha256(text).hexdigest() if text else ""
 
 
 @contextlib.contextmanager

@@ -172,4 +172,4 @@ def _shared_buffers_mebibytes() -> int:
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     with contextlib.suppress(OSError, ValueError):  # no limit reads "max"
         memory = min(memory, int(CGROUP_MEMORY_LIMIT.read_text()))
-    return max(16, min(256, memory // 8 // MEBIBYTE))
+    return max(16, min(1024, memory // 8 // MEBIBYTE))

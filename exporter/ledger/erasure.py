@@ -49,8 +49,8 @@ _TOUCHED = (
     ("ledger", "once_keys"),
     ("shared", "alert_history"),
     ("shared", "billing_alerts"),
-    ("shared", "usage_hours"),
     ("shared", "api_usage_logs"),
+    ("shared", "last_payments"),
 )
 
 Progress = Callable[[int, int], None]

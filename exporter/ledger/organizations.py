@@ -24,8 +24,8 @@ class Range:
 
 def read_usage(organization_id: str, history: Range | None = None) -> Question[Document | None]:
     """The organisation's plan, period and meters, each with what was used of it, its quota, its
-    cost in minor units and its level; with `history` also what each hour or day had. None if
-    nothing is known of it.
+    cost in minor units and its level, as of a moment; with `history` also what each hour or day
+    had. None if nothing is known of it.
     """
     queries = [ORGANIZATIONS["read_organization"], ORGANIZATIONS["read_meters"]]
     parameters: dict[str, Any] = {"organization_id": organization_id}
@@ -42,6 +42,7 @@ def read_usage(organization_id: str, history: Range | None = None) -> Question[D
         if not organizations:
             return None
         told = _head(organizations) | {"meters": meters, "costs": _costs(meters)}
+        told["as_of"] = organizations[0]["as_of"]
         if history:
             told["history"] = {
                 "start": history.start,
@@ -175,7 +176,11 @@ def map_customer(scope: str, customer_id: str, organization_id: str, actor: str)
 
 def _head(organizations: Rows) -> dict[str, Any]:
     (row,) = organizations
-    kept = {name: value for name, value in row.items() if not name.startswith("period_")}
+    kept = {
+        name: value
+        for name, value in row.items()
+        if not name.startswith("period_") and name != "as_of"
+    }
     return {**kept, "period": {"start": row["period_start"], "end": row["period_end"]}}
 
 

@@ -59,8 +59,9 @@ COMMENT ON FUNCTION shared.auto_resolve_stale_alerts IS
 
 -- Give the roles that there are their rights, and no others, on everything that there is. The owner
 -- and billing_writer (the exporter, where it isn't the owner) see and write all, billing_operator
--- reads all but bodies, billing_reader what is of billing.organization_id. It is called when
--- migrations have run and when a backup was restored, and to be called when a role was made since.
+-- reads all but bodies, billing_auditor who did what, billing_reader what is of
+-- billing.organization_id. It is called when migrations have run and when a backup was restored, and
+-- to be called when a role was made since.
 CREATE FUNCTION ledger.settle_access() RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -71,7 +72,9 @@ DECLARE
     role_name name;
     roles name[] := ARRAY(
         SELECT r.rolname FROM pg_roles AS r
-        WHERE r.rolname IN ('billing_writer', 'billing_operator', 'billing_reader')
+        WHERE r.rolname IN (
+            'billing_writer', 'billing_operator', 'billing_auditor', 'billing_reader'
+        )
     );
 BEGIN
     FOR made IN
@@ -96,6 +99,10 @@ BEGIN
                 ('owner', made.owner, 'ALL', 'true'),
                 ('writer', 'billing_writer', 'ALL', 'true'),
                 ('operator', 'billing_operator', 'SELECT', 'true'),
+                ('auditor', 'billing_auditor', 'SELECT', CASE
+                    WHEN made.name IN ('shared.billing_alerts', 'shared.billing_alert_transitions',
+                        'shared.quota_overrides') THEN 'true'
+                END),
                 ('reader', 'billing_reader', 'SELECT', made.shown)
             ) AS p (name, role_name, command, shown)
         LOOP
@@ -126,6 +133,14 @@ BEGIN
             REVOKE UPDATE, DELETE ON ledger.audit_log FROM billing_writer;
             REVOKE INSERT, UPDATE, DELETE ON ledger.migrations FROM billing_writer;
             GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA ledger, shared TO billing_writer;
+            CONTINUE;
+        END IF;
+        IF role_name = 'billing_auditor' THEN
+            GRANT SELECT ON ledger.audit_log, shared.billing_alerts,
+                shared.billing_alert_transitions, shared.quota_overrides TO billing_auditor;
+            GRANT SELECT (
+                key_id, name, scopes, organization_id, created_at, expires_at, revoked_at
+            ) ON ledger.api_keys TO billing_auditor;
             CONTINUE;
         END IF;
         EXECUTE format('GRANT EXECUTE ON FUNCTION ledger.organization_health, '

@@ -91,7 +91,7 @@ BEGIN
         SELECT h.organization_id, h.meter, w.hour,
             coalesce(max(h.quantity) FILTER (WHERE w.own), 0) AS used,
             array_agg(h.quantity ORDER BY h.quantity) FILTER (WHERE NOT w.own) AS before
-        FROM shared.usage_hours AS h JOIN wanted AS w ON w.source = h.hour
+        FROM shared.api_usage_logs AS h JOIN wanted AS w ON w.source = h.hour
         WHERE h.hour >= week_start AND h.hour < until
         GROUP BY 1, 2, 3
     ),
@@ -106,7 +106,7 @@ BEGIN
             WHEN t.middle > 0 THEN t.middle
             WHEN t.used >= least_units THEN coalesce((
                 SELECT percentile_disc(0.5) WITHIN GROUP (ORDER BY h.quantity)
-                FROM shared.usage_hours AS h
+                FROM shared.api_usage_logs AS h
                 WHERE h.organization_id = t.organization_id AND h.meter = t.meter
                     AND h.hour >= week_start AND h.hour < since AND h.quantity > 0
             ), 0)
@@ -126,7 +126,7 @@ BEGIN
             ) FROM generate_series(1, 7) AS n
         )
         AND EXISTS (
-            SELECT FROM shared.usage_hours AS h
+            SELECT FROM shared.api_usage_logs AS h
             WHERE h.organization_id = j.organization_id AND h.meter = j.meter
                 AND h.hour < week_start + day
         )
@@ -184,7 +184,7 @@ BEGIN ATOMIC
                 WHERE h.hour < least(p.previous_start + p.elapsed, p.period_start)
             ), 0)::bigint AS previous_used
         FROM periods AS p CROSS JOIN meters AS m
-        LEFT JOIN shared.usage_hours AS h ON h.organization_id = organization
+        LEFT JOIN shared.api_usage_logs AS h ON h.organization_id = organization
             AND h.meter = m.meter AND h.hour >= p.previous_start AND h.hour < p.period_end
         GROUP BY m.meter
     ),
@@ -233,13 +233,14 @@ BEGIN ATOMIC
                 OR (a.type = 'overage_detected' AND u.level < 3)
                 OR (a.type = 'usage_limit' AND u.passed = 0)
             THEN 'Usage is below the threshold.'
-            WHEN a.type = 'payment_failed' AND (a.data ->> 'failed_at')::timestamptz <= o.paid_at
+            WHEN a.type = 'payment_failed' AND (a.data ->> 'failed_at')::timestamptz <= l.paid_at
             THEN 'A later payment succeeded.'
             WHEN a.period_start IS NULL AND a.updated_at <= at - interval '720 hours'
             THEN 'Nothing was heard of it for 30 days.'
         END AS reason
         FROM shared.billing_alerts AS a
         LEFT JOIN shared.organizations AS o USING (organization_id)
+        LEFT JOIN shared.last_payments AS l USING (organization_id)
         LEFT JOIN shared.usage AS u ON u.organization_id = a.organization_id
             AND u.meter = a.meter AND u.period_start = a.period_start
         WHERE a.resolved_at IS NULL

@@ -32,15 +32,18 @@ $$;
 -- (an organisation, else a customer of a scope), `plans`, `payments` and `credits` of the same,
 -- `customers` whose organisation was named, and `subscriptions` that changed.
 CREATE FUNCTION ledger.apply_facts(at timestamptz, facts jsonb) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
--- What is touched is few of many, and mostly in memory: no table is worth reading as a whole.
-SET random_page_cost = 1.1 SET plan_cache_mode = force_generic_plan AS $$
+LANGUAGE plpgsql
+-- What is touched is few of many. Plans are kept, and may have been made when tables were empty.
+SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+SET enable_material = off AS $$
 DECLARE
     found record;
     mapped shared.customers[];
     used ledger.hour_usage[];
     paid ledger.payment[];
     organizations text[];
+    changing text[];
     subscribed text[];
 BEGIN
     -- Customers are mapped by one at a time, so that whoever looks one up below finds what holds.
@@ -58,7 +61,11 @@ BEGIN
         SELECT array_agg(
             ROW(n.organization_id, n.meter, n.hour, n.quantity, n.events, n.last_at)::ledger.hour_usage
             ORDER BY n.organization_id, n.meter, n.hour
-        ) INTO used
+        ), array_agg(n.organization_id) FILTER (WHERE (
+            at < u.period_end AND n.hour >= u.period_start AND n.hour < u.period_end
+            AND u.used + n.quantity < u.next_units
+        ) IS NOT TRUE)
+        INTO used, changing
         FROM (
             SELECT coalesce(n.organization_id, c.organization_id, n.customer_id) AS organization_id,
                 n.meter, to_timestamp(n.hour) AS hour, sum(n.quantity)::bigint AS quantity,
@@ -69,7 +76,8 @@ BEGIN
             )
             LEFT JOIN shared.customers AS c USING (scope, customer_id)
             GROUP BY 1, 2, 3
-        ) AS n;
+        ) AS n
+        LEFT JOIN shared.usage AS u USING (organization_id, meter);
     END IF;
     IF facts ? 'payments' THEN
         -- Of each the last one that failed, and the last one that did not.
@@ -103,22 +111,25 @@ BEGIN
     END IF;
 
     SELECT array_agg(DISTINCT named.id ORDER BY named.id) INTO organizations FROM (
-        SELECT u.organization_id FROM unnest(used) AS u
+        -- Most use changes nothing else, and most payments follow another: their own rows are lock
+        -- enough.
+        SELECT unnest(changing)
+        UNION ALL SELECT n.organization_id FROM unnest(paid) AS n
+        LEFT JOIN shared.last_payments AS l USING (organization_id)
+        WHERE l.organization_id IS NULL
         UNION ALL SELECT unnest(subscribed)
         UNION ALL SELECT m.customer_id FROM unnest(mapped) AS m
         UNION ALL SELECT m.organization_id FROM unnest(mapped) AS m
         UNION ALL SELECT ledger.organization_of(n.organization_id, n.scope, n.customer_id)
         FROM jsonb_to_recordset(facts -> 'plans')
             AS n (organization_id text, scope text, customer_id text)
-        UNION ALL SELECT p.organization_id FROM unnest(paid) AS p
         UNION ALL SELECT ledger.organization_of(n.organization_id, n.scope, n.customer_id)
         FROM jsonb_to_recordset(facts -> 'credits')
             AS n (organization_id text, scope text, customer_id text)
     ) AS named (id);
-    IF organizations IS NULL THEN
-        RETURN;
+    IF organizations IS NOT NULL THEN
+        PERFORM ledger.lock_organizations(at, organizations);
     END IF;
-    PERFORM ledger.lock_organizations(at, organizations);
 
     FOR found IN SELECT * FROM unnest(mapped) AS m ORDER BY m.scope, m.customer_id LOOP
         PERFORM ledger.move_organization(at, found.customer_id, found.organization_id);
@@ -138,16 +149,24 @@ BEGIN
     END IF;
 
     IF used IS NOT NULL THEN
-        INSERT INTO shared.api_usage_logs (
+        INSERT INTO shared.api_usage_logs AS h (
             organization_id, meter, hour, quantity, events, created_at
         )
-        SELECT n.organization_id, n.meter, n.hour, n.quantity, n.events, n.last_at
-        FROM unnest(used) AS n;
-        INSERT INTO shared.usage_hours AS h (organization_id, meter, hour, quantity, events)
-        SELECT n.organization_id, n.meter, n.hour, n.quantity, n.events FROM unnest(used) AS n
+        SELECT n.organization_id, n.meter, n.hour, n.quantity, n.events, at FROM unnest(used) AS n
         ON CONFLICT (organization_id, meter, hour) DO UPDATE SET
             quantity = h.quantity + excluded.quantity, events = h.events + excluded.events;
-        PERFORM ledger.settle_usage(at, used);
+        used := ledger.add_usage(at, used);
+        IF used IS NOT NULL THEN
+            -- Meanwhile another may have brought some to where more changes.
+            organizations := ARRAY(
+                SELECT DISTINCT n.organization_id FROM unnest(used) AS n
+                WHERE n.organization_id <> ALL (coalesce(organizations, '{}')) ORDER BY 1
+            );
+            IF organizations <> '{}' THEN
+                PERFORM ledger.lock_organizations(at, organizations);
+            END IF;
+            PERFORM ledger.settle_usage(at, used);
+        END IF;
     END IF;
     IF paid IS NOT NULL THEN
         PERFORM ledger.apply_payments(at, paid);
@@ -180,11 +199,27 @@ $$;
 -- A failed payment asks for action until a later one succeeds, whatever the order of arrival.
 CREATE FUNCTION ledger.apply_payments(at timestamptz, told ledger.payment[]) RETURNS void
 LANGUAGE plpgsql
-SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan AS $$
+SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+SET enable_material = off AS $$
+DECLARE
+    failing text[];
 BEGIN
-    UPDATE shared.organizations AS o SET paid_at = p.told_at
-    FROM unnest(told) AS p
-    WHERE NOT p.failed AND o.organization_id = p.organization_id AND o.paid_at < p.told_at;
+    WITH kept AS (
+        INSERT INTO shared.last_payments AS l (organization_id, paid_at, failed_at)
+        SELECT p.organization_id,
+            coalesce(max(p.told_at) FILTER (WHERE NOT p.failed), '-infinity'),
+            coalesce(max(p.told_at) FILTER (WHERE p.failed), '-infinity')
+        FROM unnest(told) AS p GROUP BY p.organization_id ORDER BY p.organization_id
+        ON CONFLICT (organization_id) DO UPDATE SET
+            paid_at = greatest(l.paid_at, excluded.paid_at),
+            failed_at = greatest(l.failed_at, excluded.failed_at)
+        RETURNING l.organization_id, l.failed_at
+    )
+    SELECT array_agg(k.organization_id) INTO failing FROM kept AS k WHERE k.failed_at > '-infinity';
+    IF failing IS NULL THEN
+        RETURN;
+    END IF;
     IF true = ANY (SELECT p.failed FROM unnest(told) AS p) THEN
         INSERT INTO shared.billing_alerts AS a (
             organization_id, type, severity, title, message, data, action_required,
@@ -198,8 +233,8 @@ BEGIN
                 'decimals', p.decimals
             ),
             true, at, at
-        FROM unnest(told) AS p JOIN shared.organizations AS o USING (organization_id)
-        WHERE p.failed AND p.told_at > o.paid_at
+        FROM unnest(told) AS p JOIN shared.last_payments AS l USING (organization_id)
+        WHERE p.failed AND p.told_at > l.paid_at
         ON CONFLICT (organization_id, type, meter, period_start) WHERE resolved_at IS NULL
         DO UPDATE SET message = excluded.message, data = excluded.data, updated_at = at
         WHERE (excluded.data ->> 'failed_at')::timestamptz > (a.data ->> 'failed_at')::timestamptz;
@@ -207,9 +242,10 @@ BEGIN
     UPDATE shared.billing_alerts AS a SET
         resolved_at = at, updated_at = at, resolved_by = 'exporter',
         resolution = 'A later payment succeeded.'
-    FROM unnest(told) AS p JOIN shared.organizations AS o USING (organization_id)
-    WHERE a.organization_id = p.organization_id AND a.type = 'payment_failed'
-        AND a.resolved_at IS NULL AND (a.data ->> 'failed_at')::timestamptz <= o.paid_at;
+    FROM unnest(failing) AS f (organization_id)
+    JOIN shared.last_payments AS l USING (organization_id)
+    WHERE a.organization_id = f.organization_id AND a.type = 'payment_failed'
+        AND a.resolved_at IS NULL AND (a.data ->> 'failed_at')::timestamptz <= l.paid_at;
 END
 $$;
 

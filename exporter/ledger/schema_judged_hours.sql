@@ -30,7 +30,7 @@ DECLARE
     median float8;
     spread float8;
 BEGIN
-    SELECT h.hour INTO began FROM shared.usage_hours AS h
+    SELECT h.hour INTO began FROM shared.api_usage_logs AS h
     WHERE h.organization_id = of_organization AND h.meter = of_meter
     ORDER BY h.hour LIMIT 1;
     IF began IS NULL OR began > of_hour - interval '504 hours' THEN
@@ -38,7 +38,7 @@ BEGIN
     END IF;
     SELECT array_agg(coalesce(h.quantity, 0)) INTO weeks
     FROM generate_series(1, 8) AS week
-    LEFT JOIN shared.usage_hours AS h
+    LEFT JOIN shared.api_usage_logs AS h
         ON h.organization_id = of_organization AND h.meter = of_meter
         AND h.hour = of_hour - week * interval '168 hours'
     WHERE of_hour - week * interval '168 hours' >= began;
@@ -116,7 +116,7 @@ BEGIN
     SELECT array_agg(ROW(
         e.organization_id, e.meter, e.hour, coalesce(h.quantity, 0), e.expected, e.lower, e.upper
     )::ledger.judged_hour) INTO ended
-    FROM ended AS e LEFT JOIN shared.usage_hours AS h USING (organization_id, meter, hour);
+    FROM ended AS e LEFT JOIN shared.api_usage_logs AS h USING (organization_id, meter, hour);
     IF ended IS NULL THEN
         RETURN 0;
     END IF;
@@ -157,7 +157,7 @@ BEGIN
             ELSE s.anomaly_least_units END AS least_units
         FROM shared.usage AS u
         CROSS JOIN shared.billing_settings AS s
-        JOIN shared.usage_hours AS h
+        JOIN shared.api_usage_logs AS h
             ON h.organization_id = u.organization_id AND h.meter = u.meter AND h.hour = this_hour
         JOIN shared.organizations AS o ON o.organization_id = u.organization_id
         LEFT JOIN shared.plan_meters AS m

@@ -60,7 +60,7 @@ BEGIN
         FROM costly AS c
         JOIN shared.plan_meters AS m ON m.plan = c.plan AND m.currency = c.currency
         CROSS JOIN LATERAL (
-            SELECT coalesce(sum(h.quantity), 0)::bigint AS used FROM shared.usage_hours AS h
+            SELECT coalesce(sum(h.quantity), 0)::bigint AS used FROM shared.api_usage_logs AS h
             WHERE h.organization_id = c.organization_id AND h.meter = m.meter
                 AND h.hour >= c.before_start
                 AND h.hour < least(
@@ -109,40 +109,6 @@ BEGIN
         ON CONFLICT DO NOTHING;
     END IF;
     RETURN looked_at;
-END
-$$;
-
--- When the quota is used up if usage goes on as in the last seven days (of the period, one at
--- least), and how many days that may be off, by how much one day differs from the next; NULL if
--- there was no use.
-CREATE FUNCTION ledger.predict_exhaustion(
-    at timestamptz, figures shared.usage, OUT exhausted_at timestamptz, OUT days_off numeric
-) LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    days integer := least(7, extract(epoch FROM at - figures.period_start)::bigint / 86400);
-    daily numeric;
-    spread numeric;
-    left_days numeric;
-BEGIN
-    IF days < 1 OR figures.quota IS NULL OR figures.used > figures.quota THEN
-        RETURN;
-    END IF;
-    SELECT avg(coalesce(d.used, 0)), coalesce(stddev_samp(coalesce(d.used, 0)), 0)
-    INTO daily, spread
-    FROM generate_series(1, days) AS day
-    LEFT JOIN (
-        SELECT ceil(extract(epoch FROM at - h.hour) / 86400)::integer AS day,
-            sum(h.quantity) AS used
-        FROM shared.usage_hours AS h
-        WHERE h.organization_id = figures.organization_id AND h.meter = figures.meter
-            AND h.hour >= at - make_interval(days => days) AND h.hour < at
-        GROUP BY 1
-    ) AS d USING (day);
-    IF daily > 0 THEN
-        left_days := (figures.quota - figures.used) / daily;
-        exhausted_at := at + make_interval(secs => least(left_days, 36500)::float8 * 86400);
-        days_off := round(spread * sqrt(left_days) / daily, 1);
-    END IF;
 END
 $$;
 
@@ -233,7 +199,7 @@ BEGIN
     CROSS JOIN shared.billing_settings AS s
     CROSS JOIN LATERAL (
         SELECT count(DISTINCT date_trunc('day', h.hour, 'UTC')) AS days
-        FROM shared.usage_hours AS h
+        FROM shared.api_usage_logs AS h
         WHERE h.organization_id = u.organization_id AND h.meter = u.meter
             AND h.hour > u.last_used_at - interval '168 hours' AND h.hour <= u.last_used_at
     ) AS d

@@ -9,17 +9,18 @@ DECLARE
     payments jsonb;
 BEGIN
     WITH taken AS (
-        DELETE FROM shared.usage_hours WHERE organization_id = old_id
-        RETURNING meter, hour, quantity, events
+        DELETE FROM shared.api_usage_logs WHERE organization_id = old_id
+        RETURNING meter, hour, quantity, events, created_at
     ),
     added AS (
-        INSERT INTO shared.usage_hours AS h (organization_id, meter, hour, quantity, events)
-        SELECT new_id, meter, hour, quantity, events FROM taken ORDER BY meter, hour
+        INSERT INTO shared.api_usage_logs AS h (
+            organization_id, meter, hour, quantity, events, created_at
+        )
+        SELECT new_id, meter, hour, quantity, events, created_at FROM taken ORDER BY meter, hour
         ON CONFLICT (organization_id, meter, hour) DO UPDATE SET
             quantity = h.quantity + excluded.quantity, events = h.events + excluded.events
     )
     SELECT array_agg(DISTINCT meter) INTO meters FROM taken;
-    UPDATE shared.api_usage_logs SET organization_id = new_id WHERE organization_id = old_id;
     SELECT jsonb_agg(p.payment || jsonb_build_object('organization_id', new_id)) INTO payments
     FROM (
         SELECT a.data || jsonb_build_object(
@@ -28,10 +29,11 @@ BEGIN
         FROM shared.billing_alerts AS a
         WHERE a.organization_id = old_id AND a.type = 'payment_failed' AND a.resolved_at IS NULL
         UNION ALL
-        SELECT jsonb_build_object('failed', false, 'at', extract(epoch FROM o.paid_at))
-        FROM shared.organizations AS o
-        WHERE o.organization_id = old_id AND o.paid_at > '-infinity'
+        SELECT jsonb_build_object('failed', false, 'at', extract(epoch FROM l.paid_at))
+        FROM shared.last_payments AS l
+        WHERE l.organization_id = old_id AND l.paid_at > '-infinity'
     ) AS p;
+    DELETE FROM shared.last_payments WHERE organization_id = old_id;
     UPDATE shared.billing_alerts SET
         resolved_at = at, updated_at = at, resolved_by = 'exporter',
         resolution = format('The customer was found to belong to %s.', new_id)

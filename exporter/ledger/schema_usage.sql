@@ -53,10 +53,16 @@ CREATE TABLE shared.organizations (
     period_end timestamptz NOT NULL,
     app_plan text,
     app_plan_at timestamptz NOT NULL DEFAULT '-infinity',
-    app_plan_event text NOT NULL DEFAULT '',
-    paid_at timestamptz NOT NULL DEFAULT '-infinity'
+    app_plan_event text NOT NULL DEFAULT ''
 ) WITH (fillfactor = 80);
 CREATE INDEX organizations_period_end ON shared.organizations (period_end);
+
+-- When somebody paid last, and when a payment failed last: most payments touch nothing else.
+CREATE TABLE shared.last_payments (
+    organization_id text PRIMARY KEY,
+    paid_at timestamptz NOT NULL,
+    failed_at timestamptz NOT NULL
+) WITH (fillfactor = 80);
 
 -- A quota of its own; NULL lifts the plan's.
 CREATE TABLE shared.quota_overrides (
@@ -68,32 +74,23 @@ CREATE TABLE shared.quota_overrides (
     PRIMARY KEY (organization_id, meter)
 );
 
--- What each hour (UTC) had.
-CREATE TABLE shared.usage_hours (
-    organization_id text NOT NULL,
-    meter text NOT NULL,
-    hour timestamptz NOT NULL,
-    quantity bigint NOT NULL,
-    events bigint NOT NULL,
-    PRIMARY KEY (organization_id, meter, hour)
-) WITH (fillfactor = 80);
-CREATE INDEX usage_hours_hour ON shared.usage_hours (hour);
-
--- What each commit added to an hour; `created_at` is when the last of it was used.
+-- What each hour (UTC) had; `created_at` is when the first of it was committed.
 CREATE TABLE shared.api_usage_logs (
     organization_id text NOT NULL,
     meter text NOT NULL,
     hour timestamptz NOT NULL,
     quantity bigint NOT NULL,
     events bigint NOT NULL,
-    created_at timestamptz NOT NULL
-);
+    created_at timestamptz NOT NULL,
+    PRIMARY KEY (organization_id, meter, hour)
+) WITH (fillfactor = 80);
+CREATE INDEX api_usage_logs_hour ON shared.api_usage_logs (hour);
 CREATE INDEX idx_api_usage_logs_org_time
 ON shared.api_usage_logs (organization_id, created_at DESC);
-CREATE INDEX api_usage_logs_created_at ON shared.api_usage_logs (created_at);
 
 -- The current period of a meter. `level` is 0, 1 (warning), 2 (critical) or 3 (over its quota), and
 -- `passed` the highest of the plan's limits that was passed (0: none); `told_…` is what alerts say.
+-- Below `next_units` nothing but `used` changes with use.
 CREATE TABLE shared.usage (
     organization_id text NOT NULL,
     meter text NOT NULL,
@@ -109,10 +106,12 @@ CREATE TABLE shared.usage (
     told_level smallint NOT NULL DEFAULT 0,
     told_passed bigint NOT NULL DEFAULT 0,
     last_used_at timestamptz,
+    next_units bigint NOT NULL DEFAULT 0,
     PRIMARY KEY (organization_id, meter)
 ) WITH (fillfactor = 80);
-CREATE INDEX usage_untold ON shared.usage (organization_id, meter)
-WHERE level <> told_level OR passed <> told_passed OR period_start <> told_period_start;
+-- Those that are near their quotas or over them: few, and found without looking at the others. Usage
+-- that stays on its level doesn't touch it.
+CREATE INDEX usage_near_quota ON shared.usage (meter) WHERE level > 0;
 
 CREATE TABLE shared.billing_alerts (
     id uuid PRIMARY KEY DEFAULT gen_random_uuid(),

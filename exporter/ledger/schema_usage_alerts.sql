@@ -1,20 +1,12 @@
 -- How the figures of usage become alerts.
 
--- Bring the alerts of these organisations in line with their usage.
-CREATE FUNCTION ledger.tell_crossings(at timestamptz, organizations text[]) RETURNS void
+-- Bring the alerts in line with these (locked) figures.
+CREATE FUNCTION ledger.tell_crossings(at timestamptz, crossed shared.usage[]) RETURNS void
 LANGUAGE plpgsql
-SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan AS $$
-DECLARE
-    crossed shared.usage[];
+SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+SET enable_material = off AS $$
 BEGIN
-    SELECT array_agg(u ORDER BY u.organization_id, u.meter) INTO crossed FROM shared.usage AS u
-    WHERE u.organization_id = ANY (organizations)
-        AND (u.level <> u.told_level OR u.passed <> u.told_passed
-            OR u.period_start <> u.told_period_start);
-    IF crossed IS NULL THEN
-        RETURN;
-    END IF;
-
     UPDATE shared.billing_alerts AS a SET
         resolved_at = at, updated_at = at, resolved_by = 'exporter',
         resolution = CASE

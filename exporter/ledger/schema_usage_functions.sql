@@ -85,6 +85,22 @@ RETURN CASE
     ELSE 0
 END::smallint;
 
+-- With how many units, more than `used`, a level, a limit or the cost changes.
+CREATE FUNCTION ledger.next_units(
+    used bigint, quota bigint, warning_percent smallint, critical_percent smallint,
+    limits bigint[], tier_units bigint[]
+) RETURNS bigint LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+RETURN (
+    SELECT coalesce(min(n.units), 9223372036854775807)::bigint FROM (
+        SELECT unnest(limits)
+        UNION ALL SELECT greatest(tier_units[1], used) + 1
+        UNION ALL SELECT ceil(quota::numeric * warning_percent / 100)
+        UNION ALL SELECT ceil(quota::numeric * critical_percent / 100)
+        UNION ALL SELECT quota::numeric + 1
+    ) AS n (units)
+    WHERE n.units > used
+);
+
 CREATE FUNCTION ledger.money_text(amount_minor bigint, currency text, decimals smallint)
 RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN round(amount_minor / (10::numeric ^ decimals), decimals) || ' ' || upper(currency);
@@ -93,7 +109,9 @@ RETURN round(amount_minor / (10::numeric ^ decimals), decimals) || ' ' || upper(
 -- enter the next. The clock may step back: a period that began stays.
 CREATE FUNCTION ledger.lock_organizations(at timestamptz, organizations text[]) RETURNS void
 LANGUAGE plpgsql
-SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan AS $$
+SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+SET enable_material = off AS $$
 DECLARE
     locked bigint;
     over boolean;
@@ -138,11 +156,18 @@ RETURN (
 
 -- Bring the current figures of what was `used` by (locked) organisations up to date: what fell into
 -- the current period is added, and a period that is new is summed from its hours.
-CREATE FUNCTION ledger.settle_usage(at timestamptz, used ledger.hour_usage[]) RETURNS void
-LANGUAGE plpgsql
-SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan AS $$
+CREATE FUNCTION ledger.settle_usage(at timestamptz, used ledger.hour_usage[])
+RETURNS void LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+SET enable_material = off AS $$
 #variable_conflict use_column
+DECLARE
+    crossed shared.usage[];
 BEGIN
+    -- `ledger.add_usage` needs no organisation's lock.
+    PERFORM FROM unnest(settle_usage.used) AS n JOIN shared.usage AS u USING (organization_id, meter)
+    ORDER BY u.organization_id, u.meter FOR NO KEY UPDATE OF u;
     WITH more AS MATERIALIZED (
         SELECT n.organization_id, n.meter, o.period_start, o.period_end,
             coalesce(o.plan, s.default_plan) AS plan, max(n.last_at) AS last_at,
@@ -158,7 +183,7 @@ BEGIN
             CASE WHEN u.period_start = n.period_start AND u.period_end = n.period_end
             THEN u.used + coalesce(n.quantity, 0)
             ELSE (
-                SELECT coalesce(sum(h.quantity), 0) FROM shared.usage_hours AS h
+                SELECT coalesce(sum(h.quantity), 0) FROM shared.api_usage_logs AS h
                 WHERE h.organization_id = n.organization_id AND h.meter = n.meter
                     AND h.hour >= n.period_start AND h.hour < n.period_end
             ) END::bigint AS used,
@@ -169,32 +194,77 @@ BEGIN
         LEFT JOIN shared.usage AS u USING (organization_id, meter)
         LEFT JOIN shared.quota_overrides AS q USING (organization_id, meter)
         LEFT JOIN shared.plan_meters AS m ON m.plan = n.plan AND m.meter = n.meter
+    ),
+    kept AS (
+        INSERT INTO shared.usage AS u (
+            organization_id, meter, period_start, period_end, used, quota, cost_minor, currency,
+            level, passed, told_period_start, last_used_at, next_units
+        )
+        SELECT organization_id, meter, period_start, period_end, used, quota,
+            CASE WHEN used > tier_units[1] THEN ledger.usage_cost(used, tier_units, tier_prices)
+            ELSE 0 END,
+            currency,
+            ledger.usage_level(used, quota, s.warning_percent, s.critical_percent),
+            CASE WHEN used >= limits[1]
+            THEN (SELECT max(l.units) FROM unnest(limits) AS l (units) WHERE l.units <= used)
+            ELSE 0 END,
+            period_start, last_used_at,
+            ledger.next_units(
+                used, quota, s.warning_percent, s.critical_percent, limits, tier_units
+            )
+        FROM settled CROSS JOIN shared.billing_settings AS s
+        ORDER BY organization_id, meter
+        ON CONFLICT (organization_id, meter) DO UPDATE SET
+            period_start = excluded.period_start,
+            period_end = excluded.period_end,
+            used = excluded.used,
+            quota = excluded.quota,
+            cost_minor = excluded.cost_minor,
+            currency = excluded.currency,
+            level = excluded.level,
+            passed = excluded.passed,
+            last_used_at = excluded.last_used_at,
+            next_units = excluded.next_units
+        RETURNING u AS figures
     )
-    INSERT INTO shared.usage AS u (
-        organization_id, meter, period_start, period_end, used, quota, cost_minor, currency, level,
-        passed, told_period_start, last_used_at
+    SELECT array_agg(k.figures ORDER BY (k.figures).organization_id, (k.figures).meter)
+    INTO crossed FROM kept AS k
+    WHERE (k.figures).level <> (k.figures).told_level
+        OR (k.figures).passed <> (k.figures).told_passed
+        OR (k.figures).period_start <> (k.figures).told_period_start;
+    IF crossed IS NOT NULL THEN
+        PERFORM ledger.tell_crossings(at, crossed);
+    END IF;
+END
+$$;
+
+-- Add what was `used` by meters of which nothing else changes with it, each under the lock of its own
+-- row; the others' are returned, for `ledger.settle_usage`.
+CREATE FUNCTION ledger.add_usage(at timestamptz, used ledger.hour_usage[])
+RETURNS ledger.hour_usage[] LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+SET enable_material = off AS $$
+#variable_conflict use_column
+DECLARE
+    others ledger.hour_usage[];
+BEGIN
+    WITH more AS MATERIALIZED (
+        SELECT n.organization_id, n.meter, sum(n.quantity) AS quantity, min(n.hour) AS first_hour,
+            max(n.hour) AS last_hour, max(n.last_at) AS last_at
+        FROM unnest(add_usage.used) AS n GROUP BY 1, 2 ORDER BY 1, 2
+    ),
+    added AS (
+        UPDATE shared.usage AS u SET
+            used = u.used + n.quantity, last_used_at = greatest(u.last_used_at, n.last_at)
+        FROM more AS n
+        WHERE u.organization_id = n.organization_id AND u.meter = n.meter
+            AND n.first_hour >= u.period_start AND n.last_hour < u.period_end
+            AND at < u.period_end AND u.used + n.quantity < u.next_units
+        RETURNING u.organization_id, u.meter
     )
-    SELECT organization_id, meter, period_start, period_end, used, quota,
-        CASE WHEN used > tier_units[1] THEN ledger.usage_cost(used, tier_units, tier_prices)
-        ELSE 0 END,
-        currency,
-        ledger.usage_level(used, quota, s.warning_percent, s.critical_percent),
-        CASE WHEN used >= limits[1]
-        THEN (SELECT max(l.units) FROM unnest(limits) AS l (units) WHERE l.units <= used)
-        ELSE 0 END,
-        period_start, last_used_at
-    FROM settled CROSS JOIN shared.billing_settings AS s
-    ORDER BY organization_id, meter
-    ON CONFLICT (organization_id, meter) DO UPDATE SET
-        period_start = excluded.period_start,
-        period_end = excluded.period_end,
-        used = excluded.used,
-        quota = excluded.quota,
-        cost_minor = excluded.cost_minor,
-        currency = excluded.currency,
-        level = excluded.level,
-        passed = excluded.passed,
-        last_used_at = excluded.last_used_at;
-    PERFORM ledger.tell_crossings(at, ARRAY(SELECT n.organization_id FROM unnest(used) AS n));
+    SELECT array_agg(n) INTO others FROM unnest(add_usage.used) AS n
+    WHERE (n.organization_id, n.meter) NOT IN (SELECT organization_id, meter FROM added);
+    RETURN others;
 END
 $$;

@@ -6,17 +6,19 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from exporter.catalogue import own_metrics as own
-from exporter.catalogue.alert_metrics import ALERTS_OPEN
+from exporter.catalogue.alert_metrics import ALERTS_OPEN, UNACKNOWLEDGED
 from exporter.catalogue.book import MICRO
-from exporter.catalogue.labels import MONITOR
+from exporter.catalogue.own_labels import MONITOR
 from exporter.catalogue.usage_metrics import USAGE_METRICS
 from exporter.ledger.connection import Connection
 from exporter.ledger.queries import UPKEEP
-from exporter.monitors.aggregates import AGGREGATES_MONITOR
+from exporter.monitors.aggregates import make_aggregates_monitor
 from exporter.monitors.conditions import CONDITIONS_MONITOR
+from exporter.monitors.forecasts import FORECASTS_MONITOR
 from exporter.monitors.revenue import REVENUE_MONITOR
 from exporter.monitors.supervisor import Monitor
-from exporter.monitors.usage import make_usage_monitor
+from exporter.monitors.usage import USAGE_MONITOR
+from exporter.settings import Config
 from exporter.totals import Totals
 
 FOLD_ROWS = 500
@@ -27,6 +29,7 @@ ALERT_DAYS = 365
 USAGE_DAYS = 400
 _STORED_GAUGES = (
     ALERTS_OPEN,
+    *UNACKNOWLEDGED,
     own.SUBSCRIPTIONS,
     own.REVENUE_AMOUNT,
     own.REVENUE_EXPECTED_AMOUNT,
@@ -65,7 +68,6 @@ class Prune:
             ("prune_alert_history", ALERT_DAYS),
             ("prune_billing_alerts", ALERT_DAYS),
             # Not before the ids: what comes late would go again at once.
-            ("prune_usage_hours", max(USAGE_DAYS, self.id_retention_days)),
             ("prune_api_usage_logs", max(USAGE_DAYS, self.id_retention_days)),
         ):
             deleted = PRUNE_ROWS
@@ -141,16 +143,17 @@ class Refresh:
         self.health.set(own.DATABASE_CLOCK_AHEAD, (), round(ahead_seconds * MICRO))
 
 
-def make_monitors(id_retention_days: int, health: Totals) -> tuple[Monitor, ...]:
+def make_monitors(config: Config, health: Totals) -> tuple[Monitor, ...]:
     """All periodic jobs of this version."""
     return (
         Monitor("fold", 2.0, fold),
-        Monitor("prune", 600.0, Prune(id_retention_days)),
+        Monitor("prune", 600.0, Prune(config.id_retention_days)),
         Monitor("subscriptions", 2.0, CountSubscriptions()),
         Monitor("measure", 5.0, measure),
         REVENUE_MONITOR,
-        make_usage_monitor(),
+        USAGE_MONITOR,
         CONDITIONS_MONITOR,
-        AGGREGATES_MONITOR,
+        make_aggregates_monitor(config.usage.top_organizations),
+        FORECASTS_MONITOR,
         Monitor("refresh", 1.0, Refresh(health), everywhere=True),
     )

@@ -94,6 +94,7 @@ class Organization:
     plan: str | None = None
     anchor: tuple[datetime | None, datetime | None] = (None, None)
     app_plan: tuple[float, str, str | None] = (-math.inf, "", None)
+    pays: bool = False
     paid_at: datetime = NEVER
     hours: dict[tuple[str, int], list[int]] = field(default_factory=dict)
     overrides: dict[str, int | None] = field(default_factory=dict)
@@ -145,6 +146,7 @@ class Organization:
 
     def pay(self, failed_at: datetime, paid_at: datetime) -> None:
         """A failure asks for action until a later payment succeeds."""
+        self.pays = True
         self.paid_at = max(self.paid_at, paid_at)
         if failed_at > self.paid_at:
             if not self.open("payment_failed"):

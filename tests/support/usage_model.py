@@ -43,10 +43,16 @@ class Model:
         owners = {key: self.of(Who(None, key[0], who)) for key, who in subscribed.items()}
         named = {self.of(fact.who) for fact in facts if not isinstance(fact, CustomerFact)}
         named.update(owners.values(), *(pair for _, *pair in mapped))
+        # A payment that follows another touches nothing else.
+        others = {
+            self.of(fact.who) for fact in facts if not isinstance(fact, PaymentFact | CustomerFact)
+        }
+        others.update(owners.values(), *(pair for _, *pair in mapped))
         for name in named:
             if name not in self.organizations:
                 self.organizations[name] = Organization(find_period(None, None, at))
-            self.organizations[name].enter(at)
+            if name in others or not self.organizations[name].pays:
+                self.organizations[name].enter(at)
         for key, name in owners.items():
             self.organizations[name].subscriptions.add(key)
         for _, old, new in mapped:
@@ -106,7 +112,8 @@ class Model:
         new.app_plan = max(old.app_plan, new.app_plan, key=_told_order)
         self._settle_plan(at, new_id)
         self.settle(new_id, {*new.figures, *(meter for meter, _ in old.hours)})
-        new.pay(max(failing, default=NEVER), old.paid_at)
+        if failing or old.paid_at > NEVER:
+            new.pay(max(failing, default=NEVER), old.paid_at)
 
     def _keep(self, states: States) -> None:
         """The last state of a subscription holds."""

@@ -22,14 +22,9 @@ _ROWS = {
             extract(epoch FROM period_end)::bigint
         FROM shared.organizations WHERE organization_id = ANY (%s)
     """,
-    "usage_hours": """
-        SELECT organization_id, meter, extract(epoch FROM hour)::bigint, quantity, events
-        FROM shared.usage_hours WHERE organization_id = ANY (%s)
-    """,
     "api_usage_logs": """
-        SELECT organization_id, meter, extract(epoch FROM hour)::bigint, sum(quantity)::bigint,
-            sum(events)::bigint
-        FROM shared.api_usage_logs WHERE organization_id = ANY (%s) GROUP BY 1, 2, 3
+        SELECT organization_id, meter, extract(epoch FROM hour)::bigint, quantity, events
+        FROM shared.api_usage_logs WHERE organization_id = ANY (%s)
     """,
     "usage": """
         SELECT organization_id, meter, extract(epoch FROM period_start)::bigint,
@@ -97,17 +92,16 @@ class World:
         self.touched |= self.model.organizations.keys()
 
     def override(self, at: datetime) -> None:
-        """Somebody gives an organisation a quota of its own; it's settled at once, or later."""
+        """Somebody gives an organisation a quota of its own, which is settled at once."""
         chance = self.history.chance
         name = chance.choice([*self.model.organizations])
         meter, quota = chance.choice(METERS), chance.choice((None, 0, 100, 2000, 80_000))
         organization = self.model.organizations[name]
         self.connection.execute(_OVERRIDE, [name, meter, quota])
         organization.overrides[meter] = quota
-        if chance.random() < 0.7:
-            self.connection.execute(_SETTLE, {"at": at, "name": name})
-            organization.enter(at)
-            self.model.settle(name, list(organization.figures))
+        self.connection.execute(_SETTLE, {"at": at, "name": name})
+        organization.enter(at)
+        self.model.settle(name, list(organization.figures))
         self.touched.add(name)
 
     def resolve(self, at: datetime) -> None:
@@ -178,8 +172,7 @@ def expected_rows(model: Model, names: Iterable[str]) -> dict[str, Counter[tuple
 def _rows_of(organization: Organization) -> Iterator[tuple[str, tuple[Any, ...]]]:
     yield "organizations", (organization.plan, *map(_seconds, organization.period))
     for (meter, hour), (quantity, events) in organization.hours.items():
-        for what in ("usage_hours", "api_usage_logs"):
-            yield what, (meter, hour, quantity, events)
+        yield "api_usage_logs", (meter, hour, quantity, events)
     for meter, figure in organization.figures.items():
         yield "usage", (meter, *map(_seconds, figure.period), *figure[1:])
     for alert in organization.alerts:

@@ -55,3 +55,98 @@ ON CONFLICT (metric, labels) DO UPDATE SET value = excluded.value, written_at = 
 -- name: read_aggregates
 SELECT metric, labels, value, written_at FROM ledger.gauges
 WHERE metric = ANY (%(metrics)s) ORDER BY metric, labels;
+
+-- name: write_top_organizations
+-- For each meter those that have used most of their quotas, from the warning level on, and for each
+-- currency those whose usage of a meter costs most; %(most)s of each.
+WITH meters AS (
+    SELECT meter FROM shared.plan_meters WHERE quota > 0
+    UNION
+    SELECT meter FROM shared.quota_overrides WHERE quota > 0
+),
+fullest AS (
+    SELECT m.meter, u.organization_id, u.part, row_number() OVER (
+        PARTITION BY m.meter ORDER BY u.part DESC, u.organization_id
+    ) AS place
+    FROM meters AS m CROSS JOIN LATERAL (
+        SELECT organization_id, used::numeric / quota AS part FROM shared.usage
+        WHERE meter = m.meter AND level > 0 AND quota > 0
+        ORDER BY used::float8 / quota DESC, organization_id LIMIT %(most)s
+    ) AS u
+),
+currencies AS (
+    SELECT DISTINCT currency FROM shared.plan_meters
+),
+costliest AS (
+    SELECT c.currency, u.*, row_number() OVER (
+        PARTITION BY c.currency ORDER BY u.cost_minor DESC, u.organization_id, u.meter
+    ) AS place
+    FROM currencies AS c CROSS JOIN LATERAL (
+        SELECT organization_id, meter, cost_minor FROM shared.usage
+        WHERE currency = c.currency AND cost_minor > 0
+        ORDER BY cost_minor DESC, organization_id, meter LIMIT %(most)s
+    ) AS u
+),
+gauges AS (
+    (
+        SELECT
+            %(usage_metric)s AS metric,
+            jsonb_build_object('organization_id', organization_id, 'meter', meter) AS labels,
+            part * 1000000 AS value
+        FROM fullest ORDER BY place, meter LIMIT %(cap)s
+    )
+    UNION ALL
+    (
+        SELECT
+            %(cost_metric)s,
+            jsonb_build_object(
+                'organization_id', organization_id, 'meter', meter, 'currency', lower(currency)
+            ),
+            cost_minor
+        FROM costliest ORDER BY place, currency LIMIT %(cap)s
+    )
+),
+gone AS (
+    DELETE FROM ledger.gauges
+    WHERE metric IN (%(usage_metric)s, %(cost_metric)s)
+        AND (metric, labels) NOT IN (SELECT metric, labels FROM gauges)
+)
+INSERT INTO ledger.gauges AS g (metric, labels, value)
+SELECT metric, labels, least(round(value), 9223372036854775807)::bigint FROM gauges
+ON CONFLICT (metric, labels) DO UPDATE SET value = excluded.value, written_at = now();
+
+-- name: write_unacknowledged
+WITH waiting AS (
+    SELECT ledger.severity_label(severity) AS severity, count, since FROM (
+        SELECT severity, count(*), min(updated_at) AS since FROM shared.billing_alerts
+        WHERE resolved_at IS NULL AND acknowledged_at IS NULL
+        GROUP BY severity
+    ) AS counted
+),
+told AS (
+    SELECT
+        jsonb_build_object('severity', s.severity) AS labels,
+        coalesce(sum(w.count), 0) AS count,
+        coalesce(extract(epoch FROM min(w.since)), 0) * 1000000 AS since
+    FROM unnest(%(severities)s::text[]) AS s (severity) LEFT JOIN waiting AS w USING (severity)
+    GROUP BY s.severity
+)
+INSERT INTO ledger.gauges AS g (metric, labels, value)
+SELECT %(count_metric)s, labels, count::bigint FROM told
+UNION ALL
+SELECT %(since_metric)s, labels, since::bigint FROM told
+ON CONFLICT (metric, labels) DO UPDATE SET value = excluded.value, written_at = now();
+
+-- name: count_open_alerts
+-- From the index alone. One row in any case, for the time that the counts are of.
+WITH counted AS (
+    SELECT type, severity, count(*) AS open FROM shared.billing_alerts
+    WHERE resolved_at IS NULL
+    GROUP BY type, severity
+)
+SELECT now() AS as_of, (
+    SELECT coalesce(jsonb_agg(c ORDER BY c.type, c.severity), '[]') FROM (
+        SELECT type, ledger.severity_label(severity) AS severity, sum(open)::bigint AS open
+        FROM counted GROUP BY 1, 2
+    ) AS c
+) AS counts;

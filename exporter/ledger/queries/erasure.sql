@@ -65,12 +65,15 @@ WITH ids AS MATERIALIZED (
 alerts AS (DELETE FROM shared.billing_alerts WHERE organization_id IN (SELECT * FROM ids)),
 overrides AS (DELETE FROM shared.quota_overrides WHERE organization_id IN (SELECT * FROM ids)),
 figures AS (DELETE FROM shared.usage WHERE organization_id IN (SELECT * FROM ids)),
-hours AS (DELETE FROM shared.usage_hours WHERE organization_id IN (SELECT * FROM ids)),
+payments AS (DELETE FROM shared.last_payments WHERE organization_id IN (SELECT * FROM ids)),
 credits AS (
     DELETE FROM shared.credit_balances WHERE organization_id IN (SELECT * FROM ids)
 ),
 baselines AS (
     DELETE FROM shared.usage_baselines WHERE organization_id IN (SELECT * FROM ids)
+),
+series AS (
+    DELETE FROM ledger.gauges WHERE labels ->> 'organization_id' IN (SELECT * FROM ids)
 ),
 logs AS (DELETE FROM shared.api_usage_logs WHERE organization_id IN (SELECT * FROM ids))
 DELETE FROM shared.organizations WHERE organization_id IN (SELECT * FROM ids);

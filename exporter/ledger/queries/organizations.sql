@@ -6,7 +6,8 @@ SELECT
     o.plan IS NULL AS is_default_plan,
     p.period_start,
     p.period_end,
-    o.anchor_start IS NOT NULL AS is_subscribed
+    o.anchor_start IS NOT NULL AS is_subscribed,
+    now() AS as_of
 FROM shared.organizations AS o
 CROSS JOIN shared.billing_settings AS s,
     LATERAL ledger.period_at(o.anchor_start, o.anchor_end, greatest(now(), o.period_start)) AS p
@@ -34,7 +35,7 @@ figures AS (
         CASE WHEN u.period_start = mine.period_start AND u.period_end = mine.period_end
         THEN u.used
         ELSE (
-            SELECT coalesce(sum(h.quantity), 0) FROM shared.usage_hours AS h
+            SELECT coalesce(sum(h.quantity), 0) FROM shared.api_usage_logs AS h
             WHERE h.organization_id = mine.organization_id AND h.meter = n.meter
                 AND h.hour >= mine.period_start AND h.hour < mine.period_end
         ) END::bigint AS used,
@@ -74,7 +75,7 @@ SELECT
     date_trunc(%(interval)s, h.hour, 'UTC') AS start,
     sum(h.quantity)::bigint AS quantity,
     sum(h.events)::bigint AS events
-FROM shared.usage_hours AS h
+FROM shared.api_usage_logs AS h
 WHERE h.organization_id = %(organization_id)s
     AND h.hour >= %(start)s::timestamptz AND h.hour < %(end)s::timestamptz
 GROUP BY 1, 2
@@ -108,7 +109,7 @@ used AS (
         coalesce(sum(h.quantity) FILTER (WHERE h.hour < p.start), 0)::bigint AS before,
         sum(h.quantity)::bigint AS until
     FROM periods AS p CROSS JOIN mine
-    JOIN shared.usage_hours AS h
+    JOIN shared.api_usage_logs AS h
         ON h.organization_id = mine.organization_id
         AND h.hour >= p.period_start AND h.hour < least(p.period_end, %(end)s::timestamptz)
     WHERE p.start IS NOT NULL

@@ -5,7 +5,8 @@ SELECT
     d.severity AS label, a.acknowledged_by, a.acknowledged_until, a.note,
     a.acknowledged_at IS NOT NULL AND coalesce(a.acknowledged_until > clock_timestamp(), true)
     AS is_acknowledged,
-    s.silence_id, s.ends_at, coalesce(s.made_here, false) AS made_here, clock_timestamp() AS now
+    s.silence_id, s.ends_at, coalesce(s.made_here, false) AS made_here,
+    a.updated_at AS changed_at, clock_timestamp() AS now
 FROM (
     ledger.dispatched_alerts AS d
     JOIN shared.billing_alerts AS a
@@ -13,6 +14,13 @@ FROM (
 )
 FULL JOIN ledger.alert_silences AS s ON s.alert_id = d.alert_id
 ORDER BY 1;
+
+-- name: find_left_over
+-- A silence that was made well after its alert had ended is somebody's own, whatever it says.
+SELECT a.id::text
+FROM unnest(%(alerts)s::uuid[], %(starts)s::timestamptz[]) AS s (alert_id, starts_at)
+JOIN shared.billing_alerts AS a ON a.id = s.alert_id
+WHERE a.resolved_at > s.starts_at - interval '1 min';
 
 -- name: link_silence
 INSERT INTO ledger.alert_silences AS s (alert_id, silence_id, ends_at, made_here)

@@ -79,27 +79,16 @@ DELETE FROM shared.alert_history WHERE ctid = ANY (ARRAY(
     ORDER BY last_received_at LIMIT %(rows)s FOR UPDATE SKIP LOCKED
 ));
 
--- name: prune_usage_hours
--- Whole hours, so that the log sums up to what is left. Those of a period that goes on are needed.
-DELETE FROM shared.usage_hours WHERE ctid = ANY (ARRAY(
-    SELECT h.ctid FROM shared.usage_hours AS h
+-- name: prune_api_usage_logs
+-- Those of a period that goes on are needed.
+DELETE FROM shared.api_usage_logs WHERE ctid = ANY (ARRAY(
+    SELECT h.ctid FROM shared.api_usage_logs AS h
     WHERE h.hour < date_trunc('hour', now() - %(days)s * interval '24 hours', 'UTC')
         AND NOT EXISTS (
             SELECT FROM shared.organizations AS o
             WHERE o.organization_id = h.organization_id AND o.period_start <= h.hour
         )
     ORDER BY h.hour LIMIT %(rows)s FOR UPDATE OF h SKIP LOCKED
-));
-
--- name: prune_api_usage_logs
-DELETE FROM shared.api_usage_logs WHERE ctid = ANY (ARRAY(
-    SELECT l.ctid FROM shared.api_usage_logs AS l
-    WHERE l.created_at < date_trunc('hour', now() - %(days)s * interval '24 hours', 'UTC')
-        AND NOT EXISTS (
-            SELECT FROM shared.organizations AS o
-            WHERE o.organization_id = l.organization_id AND o.period_start <= l.hour
-        )
-    ORDER BY l.created_at LIMIT %(rows)s FOR UPDATE OF l SKIP LOCKED
 ));
 
 -- name: prune_billing_alerts

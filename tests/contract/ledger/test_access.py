@@ -12,6 +12,7 @@ import pytest
 
 from exporter.ledger.embedded import EmbeddedServer
 from tests.support.access import (
+    AUDITOR,
     FOREIGN,
     OPERATOR,
     OURS,
@@ -31,6 +32,12 @@ BODIES = {
     "ledger.dead_letters",
     "ledger.erased",
     "ledger.stripe_bodies",
+}
+AUDITED = {
+    "ledger.audit_log",
+    "shared.billing_alert_transitions",
+    "shared.billing_alerts",
+    "shared.quota_overrides",
 }
 ANSWERS = {
     "ledger.dashboard_metrics",
@@ -132,6 +139,23 @@ def test_the_operator_reads_everything_but_bodies_and_writes_nothing(shown: Show
             with shown.acting(OPERATOR) as connection, pytest.raises(psycopg.Error) as refused:
                 connection.execute(change.encode())
             assert refused.value.sqlstate in {"42501", "55000"}, change
+
+
+def test_the_auditor_reads_who_did_what_and_nothing_else(shown: Shown) -> None:
+    seen = {
+        relation: rows
+        for relation in shown.relations()
+        if (rows := shown.rows(AUDITOR, f"SELECT r::text FROM {relation} AS r")) is not None
+    }
+    assert seen.keys() == AUDITED
+    for relation, rows in seen.items():
+        assert rows == [str(row) for row in ask(shown.owner, f"SELECT r::text FROM {relation} r")]
+        for change in (f"DELETE FROM {relation}", f"INSERT INTO {relation} DEFAULT VALUES"):
+            assert shown.rows(AUDITOR, f"{change} RETURNING 1") is None, change
+    assert shown.rows(AUDITOR, "SELECT key_id, name, scopes FROM ledger.api_keys") is not None
+    assert shown.rows(AUDITOR, "SELECT digest FROM ledger.api_keys") is None
+    for call in shown.calls().values():
+        assert shown.rows(AUDITOR, call) is None
 
 
 def test_a_role_that_was_given_nothing_is_shown_nothing(shown: Shown) -> None:

@@ -142,13 +142,13 @@ def test_what_is_not_worth_a_message_is_not_told(connection: Connection) -> None
 def test_the_baseline_is_the_median_with_its_spread(
     connection: Connection, weeks: list[int], deviations: int, least_units: int
 ) -> None:
-    connection.execute("TRUNCATE shared.usage_hours")
+    connection.execute("TRUNCATE shared.api_usage_logs")
     # It was used for the first time in the oldest of these weeks.
     weeks[-1] = max(1, weeks[-1])
     for number, quantity in enumerate(weeks, 1):
         if quantity:
             connection.execute(
-                "INSERT INTO shared.usage_hours VALUES ('acme', 'fix', %s, %s, 1)",
+                "INSERT INTO shared.api_usage_logs VALUES ('acme', 'fix', %s, %s, 1, now())",
                 (NOON - number * WEEK, quantity),
             )
     found = connection.execute(

@@ -139,6 +139,7 @@ def test_the_schema_files_are_what_the_migrations_make(any_postgres: EmbeddedSer
             "schema_answers.sql",
             "schema_judged_hours.sql",
             "schema_judged_periods.sql",
+            "schema_forecasts.sql",
             "schema_credits.sql",
             "schema_health.sql",
             "schema_access.sql",

@@ -77,7 +77,7 @@ def fill(conninfo: str) -> None:
     facts = json.dumps({"usage": usage, "payments": [failed]})
     ask(conninfo, "SELECT ledger.apply_facts(now(), %s)", facts)
     # An alert that a restore brought back.
-    ask(conninfo, "UPDATE shared.organizations SET paid_at = now()")
+    ask(conninfo, "UPDATE shared.last_payments SET paid_at = now()")
 
 
 def test_the_page_is_true_for_an_operator_who_sets_nothing(any_postgres: EmbeddedServer) -> None:

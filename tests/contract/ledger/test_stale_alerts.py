@@ -25,7 +25,7 @@ def test_alerts_that_outlived_their_cause_are_resolved_and_others_stay(
     opened = "SELECT organization_id, type FROM shared.billing_alerts WHERE resolved_at IS NULL"
     assert len(ask(any_database_url, opened)) == 6
     # What an older restore or a lost write may leave.
-    paid = "UPDATE shared.organizations SET paid_at = %s WHERE organization_id = 'paid'"
+    paid = "UPDATE shared.last_payments SET paid_at = %s WHERE organization_id = 'paid'"
     ask(any_database_url, paid, AT)
     past = "UPDATE shared.organizations SET period_start = period_end, period_end = %s"
     next_month = datetime(2026, 5, 1, tzinfo=UTC)

@@ -84,7 +84,7 @@ def test_two_that_commit_at_the_same_time_end_where_one_would(database_url: str)
             world.model.apply(*group)
         world.sweep(groups[-1].at + timedelta(hours=2))
         names = [*world.model.organizations]
-        aspects = ("organizations", "usage_hours", "api_usage_logs", "usage")
+        aspects = ("organizations", "api_usage_logs", "usage")
         compare(connection, world.model, names, *aspects)
         found = {*connection.execute(_OPEN_ALERTS)}
     assert found == {
@@ -114,4 +114,4 @@ async def test_what_is_sent_again_through_the_writer_is_used_once(
                 await main.submit(*again)
             model.apply(group.at, group.facts, [])
         with psycopg.connect(database_url) as connection:
-            compare(connection, model, model.organizations, "usage_hours", "api_usage_logs")
+            compare(connection, model, model.organizations, "api_usage_logs")

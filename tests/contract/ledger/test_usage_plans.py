@@ -20,12 +20,10 @@ UPDATE shared.billing_settings SET default_plan = 'pro';
 INSERT INTO shared.organizations (organization_id, period_start, period_end)
 SELECT 'org_' || n, p.*
 FROM generate_series(1, {ORGANIZATIONS}) AS n, ledger.period_at(NULL, NULL, now()) AS p;
-INSERT INTO shared.usage_hours (organization_id, meter, hour, quantity, events)
-SELECT organization_id, 'fix', period_start + hour * interval '1 hour', 10, 1
-FROM shared.organizations, generate_series(-1, 1) AS hour;
 INSERT INTO shared.api_usage_logs (organization_id, meter, hour, quantity, events, created_at)
-SELECT organization_id, meter, hour, quantity, events, now() - ago * interval '7 hours'
-FROM shared.usage_hours, generate_series(1, 3) AS ago;
+SELECT organization_id, 'fix', date_trunc('hour', now(), 'UTC') - ago * interval '24 hours', 10, 1,
+    now() - ago * interval '7 hours'
+FROM shared.organizations, generate_series(1, 12) AS ago;
 INSERT INTO shared.usage (
     organization_id, meter, period_start, period_end, used, quota, cost_minor, currency, level,
     passed, told_period_start
@@ -62,8 +60,8 @@ SET client_min_messages = log
 _LARGE = {
     "organizations",
     "usage",
-    "usage_hours",
     "api_usage_logs",
+    "last_payments",
     "billing_alerts",
     "billing_alert_transitions",
     "quota_overrides",
@@ -127,7 +125,7 @@ def test_settling_reads_no_table_as_a_whole(
         filled.execute("SELECT ledger.apply_facts(now(), %s)", [facts])
     filled.remove_notice_handler(note)
     read = {node["Relation Name"] for node in nodes if "Relation Name" in node}
-    assert read >= {"organizations", "usage", "usage_hours", "billing_alerts", "customers"}
+    assert read >= {"organizations", "usage", "api_usage_logs", "customers", "billing_alerts"}
     whole = {node["Relation Name"] for node in nodes if node["Node Type"] == "Seq Scan"}
     assert whole & _LARGE == set()
     # Found by whose they are, and not among all that are untold.
@@ -162,12 +160,12 @@ _QUESTIONS = {
         "SELECT * FROM shared.organizations WHERE period_end <= now()",
         "organizations_period_end",
     ),
-    "the hours of a month": (
+    "the hours of three days": (
         """
-        SELECT * FROM shared.usage_hours
-        WHERE organization_id = 'org_77' AND meter = 'fix' AND hour >= now() - interval '30 days'
+        SELECT * FROM shared.api_usage_logs
+        WHERE organization_id = 'org_77' AND meter = 'fix' AND hour >= now() - interval '3 days'
         """,
-        "usage_hours_pkey",
+        "api_usage_logs_pkey",
     ),
 }
 

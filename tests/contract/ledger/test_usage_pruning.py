@@ -15,19 +15,13 @@ _ORGANIZATION = """
 INSERT INTO shared.organizations (organization_id, period_start, period_end)
 VALUES (%s, date_trunc('hour', now(), 'UTC') - %s * interval '24 hours', now() + interval '9 days')
 """
-# What an hour had, in two commits, the later of which was at its last second.
 _USE = """
-WITH used AS (
-    SELECT %s AS name, date_trunc('hour', now(), 'UTC') - %s * interval '1 hour' AS hour
-),
-summed AS (INSERT INTO shared.usage_hours SELECT name, 'fix', hour, 5, 2 FROM used)
 INSERT INTO shared.api_usage_logs
-SELECT name, 'fix', hour, quantity, 1, hour + quantity * interval '1 second'
-FROM used, unnest(ARRAY[2, 3599]) AS quantity
+SELECT %s, 'fix', date_trunc('hour', now(), 'UTC') - %s * interval '1 hour', 5, 2, now()
 """
 _HOURS = """
 SELECT organization_id, extract(epoch FROM date_trunc('hour', now(), 'UTC') - hour)::bigint / 3600
-FROM shared.{table} GROUP BY organization_id, hour ORDER BY 1, 2 DESC
+FROM shared.api_usage_logs GROUP BY organization_id, hour ORDER BY 1, 2 DESC
 """
 _ALERT = """
 INSERT INTO shared.billing_alerts (
@@ -37,8 +31,7 @@ SELECT %s, 'payment_failed', 'critical', '', '', at, at, CASE WHEN %s THEN at EN
 FROM (SELECT now() - %s * interval '24 hours' AS at) AS n
 """
 _FILL = {
-    "usage_hours": "SELECT md5(g::text), 'fix', now() - g * interval '1 hour', 1, 1",
-    "api_usage_logs": "SELECT md5(g::text), 'fix', now(), 1, 1, now() - g * interval '1 hour'",
+    "api_usage_logs": "SELECT md5(g::text), 'fix', now() - g * interval '1 hour', 1, 1, now()",
     "billing_alerts": """
         SELECT gen_random_uuid(), md5(g::text), 'payment_failed', 'critical', '', '', '{}', false,
             NULL, NULL, now(), now(), NULL, NULL, NULL, NULL, now() - g * interval '1 hour'
@@ -52,12 +45,11 @@ BEGIN
     RETURN NULL;
 END
 $$;
-CREATE TRIGGER log AFTER DELETE ON shared.{table} REFERENCING OLD TABLE AS gone
+CREATE TRIGGER log AFTER DELETE ON shared.api_usage_logs REFERENCING OLD TABLE AS gone
 FOR EACH STATEMENT EXECUTE FUNCTION ledger.log_deletion();
 """
 _INDEXES = {
-    "usage_hours": "usage_hours_hour",
-    "api_usage_logs": "api_usage_logs_created_at",
+    "api_usage_logs": "api_usage_logs_hour",
     "billing_alerts": "billing_alerts_resolved_at",
 }
 
@@ -81,21 +73,19 @@ def use(conninfo: str, name: str, *hours_ago: int) -> None:
         ask(conninfo, _USE, name, hours)
 
 
-def left(conninfo: str, table: str) -> list[tuple[object, ...]]:
+def left(conninfo: str) -> list[tuple[object, ...]]:
     """Whose usage of how many hours ago is there."""
-    return ask(conninfo, _HOURS.format(table=table))
+    return ask(conninfo, _HOURS)
 
 
-async def test_hours_that_are_too_old_go_and_the_log_with_them(url: str) -> None:
+async def test_hours_that_are_too_old_go(url: str) -> None:
     last = USAGE_DAYS * 24
     ask(url, _ORGANIZATION, "acme", 20)
     use(url, "acme", 9 * last, last + 1, last, last - 1, 0)
     use(url, "nobody", last + 1, last)
     await prune(url)
     kept = [("acme", last), ("acme", last - 1), ("acme", 0), ("nobody", last)]
-    assert left(url, "usage_hours") == kept
-    assert left(url, "api_usage_logs") == kept
-    assert ask(url, "SELECT count(*) FROM shared.api_usage_logs") == [(8,)]
+    assert left(url) == kept
 
 
 async def test_so_it_is_where_clocks_are_half_an_hour_off(url: str) -> None:
@@ -104,7 +94,7 @@ async def test_so_it_is_where_clocks_are_half_an_hour_off(url: str) -> None:
     last = USAGE_DAYS * 24
     use(url, "acme", last + 1, last)
     await prune(elsewhere)
-    assert left(url, "usage_hours") == left(url, "api_usage_logs") == [("acme", last)]
+    assert left(url) == [("acme", last)]
 
 
 async def test_a_period_that_goes_on_keeps_its_hours_however_long_it_is(url: str) -> None:
@@ -113,13 +103,13 @@ async def test_a_period_that_goes_on_keeps_its_hours_however_long_it_is(url: str
     use(url, "patient", begun + 1, begun, begun - 1, 0)
     await prune(url)
     kept = [("patient", begun), ("patient", begun - 1), ("patient", 0)]
-    assert left(url, "usage_hours") == left(url, "api_usage_logs") == kept
+    assert left(url) == kept
 
 
 async def test_usage_is_kept_as_long_as_ids_are(url: str) -> None:
     use(url, "acme", 3650 * 24, 500 * 24)
     await prune(url, 3000)
-    assert left(url, "usage_hours") == left(url, "api_usage_logs") == [("acme", 500 * 24)]
+    assert left(url) == [("acme", 500 * 24)]
 
 
 async def test_alerts_go_a_year_after_they_were_resolved_with_their_history(url: str) -> None:
@@ -135,18 +125,14 @@ async def test_alerts_go_a_year_after_they_were_resolved_with_their_history(url:
     assert ask(url, "SELECT count(*) FROM shared.billing_alert_transitions") == [(2,)]
 
 
-@pytest.mark.parametrize("table", ["usage_hours", "api_usage_logs"])
-async def test_batches_are_small(
-    database_url: str, monkeypatch: pytest.MonkeyPatch, table: str
-) -> None:
+async def test_batches_are_small(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     migrate(database_url)
-    ask(database_url, _LOG.format(table=table))
+    ask(database_url, _LOG)
     old = (USAGE_DAYS + 1) * 24
     use(database_url, "acme", *range(old, old + 8))
     monkeypatch.setattr(upkeep, "PRUNE_ROWS", 5)
     await prune(database_url)
-    batches = [(5,), (3,)] if table == "usage_hours" else [(5,), (5,), (5,), (1,)]
-    assert ask(database_url, "SELECT rows FROM ledger.deletions") == batches
+    assert ask(database_url, "SELECT rows FROM ledger.deletions") == [(5,), (3,)]
 
 
 @pytest.mark.parametrize("table", list(_FILL))

@@ -196,7 +196,7 @@ def test_the_cost_of_any_range_is_what_it_added_to_its_periods(
     for hour, quantity in used.items():
         ask(
             database_url,
-            "INSERT INTO shared.usage_hours VALUES ('acme', 'fix', %s, %s, 1)",
+            "INSERT INTO shared.api_usage_logs VALUES ('acme', 'fix', %s, %s, 1, now())",
             hour,
             quantity,
         )

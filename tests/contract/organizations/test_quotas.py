@@ -196,7 +196,7 @@ def test_customers_that_are_mapped_while_their_usage_comes_in_lose_nothing(serve
     assert [meter["used"] for meter in found["meters"]] == [300]
     named = ask(
         served.conninfo,
-        "SELECT DISTINCT organization_id FROM shared.usage_hours "
+        "SELECT DISTINCT organization_id FROM shared.api_usage_logs "
         "WHERE organization_id = ANY (%s::text[])",
         [*customers, organization],
     )
