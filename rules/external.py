@@ -1,5 +1,5 @@
-"""Metrics that rules read and others expose: Prometheus, of each scrape and of itself, and
-Alertmanager.
+"""Metrics that rules and dashboards read and others expose: Prometheus, of each scrape and of
+itself, and Alertmanager.
 """
 
 from exporter.catalogue.model import Metric
@@ -11,6 +11,7 @@ def _of_others(name: str, kind: str, help_: str, unit: str) -> Metric:
 
 
 UP = _of_others("up", "gauge", "Whether the last scrape of the target succeeded.", "boolean")
+ALERTS = _of_others("ALERTS", "gauge", "Alerts that are pending or firing; always 1.", "boolean")
 SCRAPED_SAMPLES = _of_others(
     "scrape_samples_scraped", "gauge", "Samples that the last scrape brought.", "samples"
 )
@@ -22,6 +23,12 @@ EVALUATION_FAILURES = _of_others(
     "counter",
     "Evaluations of rules that failed.",
     "evaluations",
+)
+CONFIG_RELOADED = _of_others(
+    "prometheus_config_last_reload_successful",
+    "gauge",
+    "Whether the configuration and the rules that Prometheus last read are in force.",
+    "boolean",
 )
 ALERTMANAGERS_DISCOVERED = _of_others(
     "prometheus_notifications_alertmanagers_discovered",
