@@ -8,16 +8,13 @@ from exporter.settings.billing_yml import (
 )
 from exporter.settings.checks import split_secret
 from exporter.settings.encryption import decoded, read_encryption_keys
-from exporter.settings.environment import (
-    SETTINGS,
-    Setting,
-    Settings,
-    load,
-)
+from exporter.settings.environment import Settings, load
+from exporter.settings.grafana import GrafanaLogin, load_grafana
 from exporter.settings.plans_yml import PLANS_EXAMPLE, PlanConfig, PlanMeterConfig
 from exporter.settings.secret import Secret, SecretFile, Signature, signature
 from exporter.settings.strict_yaml import SettingsError
 from exporter.settings.usage_yml import UsageConfig
+from exporter.settings.variables import SETTINGS, Setting
 from exporter.settings.webhooks import Webhooks, load_webhooks
 
 __all__ = [
@@ -25,6 +22,7 @@ __all__ = [
     "PLANS_EXAMPLE",
     "SETTINGS",
     "Config",
+    "GrafanaLogin",
     "PlanConfig",
     "PlanMeterConfig",
     "Secret",
@@ -38,6 +36,7 @@ __all__ = [
     "Webhooks",
     "decoded",
     "load",
+    "load_grafana",
     "load_webhooks",
     "read_config",
     "read_encryption_keys",

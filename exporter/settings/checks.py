@@ -20,6 +20,11 @@ _PATH = re.compile(r"(?!/-/|/api/)(/[A-Za-z0-9._~-]+)+")
 _REPLICA = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _LONGEST_INTERVAL_MS = 3_600_000
 _PORT = re.compile(r"[0-9]{1,5}")
+_SERVERS = {
+    "ALERTMANAGER_URL": ("an Alertmanager", 9093),
+    "GRAFANA_URL": ("Grafana", 3000),
+    "PROMETHEUS_URL": ("Prometheus", 9090),
+}
 
 
 def split_secret(name: str, text: str, *, several: bool) -> tuple[str, ...]:
@@ -70,6 +75,17 @@ def _check_database_url(urls: tuple[str, ...]) -> None:
         )
 
 
+def _check_redis_url(urls: tuple[str, ...]) -> None:
+    """Raises SettingsError, without quoting it, for what no server can be at."""
+    for url in urls:
+        try:
+            scheme = urlsplit(url).scheme
+        except ValueError:
+            scheme = ""
+        if scheme not in ("redis", "rediss", "unix"):
+            raise SettingsError("REDIS_URL isn't an address, as in redis://127.0.0.1:6379/0.")
+
+
 def _check_webhook_addresses(name: str, addresses: tuple[str, ...]) -> None:
     """Raises SettingsError, without quoting it, for what can't be posted to."""
     for number, address in enumerate(addresses, start=1):
@@ -87,6 +103,7 @@ _SECRET_CHECKS: Mapping[str, Callable[[tuple[str, ...]], None]] = {
     "BILLING_HEARTBEAT_URL": partial(_check_webhook_addresses, "BILLING_HEARTBEAT_URL"),
     "CUSTOM_WEBHOOKS": partial(_check_webhook_addresses, "CUSTOM_WEBHOOKS"),
     "DATABASE_URL": _check_database_url,
+    "REDIS_URL": _check_redis_url,
 }
 
 
@@ -136,16 +153,17 @@ def read_interval(name: str, values: Mapping[str, str], faults: list[str]) -> fl
     return milliseconds / 1000
 
 
-def read_alertmanager_urls(text: str, faults: list[str]) -> tuple[str, ...]:
-    """Every address in ALERTMANAGER_URL; adds to `faults` without quoting one, as a password may
-    stand in it.
+def read_urls(name: str, values: Mapping[str, str], faults: list[str]) -> tuple[str, ...]:
+    """Every address in a setting; adds to `faults` without quoting one, as a password may stand in
+    it.
     """
-    found = [part.strip() for part in text.split(",") if part.strip()]
+    found = [part.strip() for part in values[name].split(",") if part.strip()]
     for number, url in enumerate(found, 1):
         if not _is_base_url(url):
+            who, port = _SERVERS[name]
             faults.append(
-                f"ALERTMANAGER_URL: address {number} isn't one of an Alertmanager, as in "
-                "http://127.0.0.1:9093. In a password write @ as %40, / as %2F and , as %2C."
+                f"{name}: address {number} isn't one of {who}, as in "
+                f"http://127.0.0.1:{port}. In a password write @ as %40, / as %2F and , as %2C."
             )
     return tuple(found)
 

@@ -13,98 +13,14 @@ from exporter.settings.checks import (
     find_misfits,
     mode_of_key,
     read_addresses,
-    read_alertmanager_urls,
     read_interval,
+    read_urls,
     split_secret,
 )
 from exporter.settings.secret import Secret, SecretFile, reason
 from exporter.settings.strict_yaml import SettingsError
+from exporter.settings.variables import SETTINGS, Setting
 
-
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """One environment variable; a `secret` may also come from the file that NAME_FILE names, and
-    `several` of it may hold at once, the newest first.
-    """
-
-    name: str
-    default: str
-    help: str
-    secret: bool = False
-    several: bool = False
-
-
-SETTINGS: tuple[Setting, ...] = (
-    Setting(
-        "ALERTMANAGER_URL",
-        "",
-        "Where an Alertmanager is, as in http://127.0.0.1:9093; several with commas.",
-    ),
-    Setting(
-        "BILLING_ADMIN_KEY",
-        "",
-        "API key with every scope, 16 characters at least; several with commas, the newest first.",
-        True,
-        several=True,
-    ),
-    Setting("BILLING_CONFIG", "./billing.yml", "The configuration file; it need not exist."),
-    Setting("BILLING_DATA_DIR", "./.billing", "Embedded PostgreSQL and development secrets."),
-    Setting(
-        "BILLING_ENCRYPTION_KEY",
-        "",
-        "Encrypts what is kept of events: 32 bytes in base64; several with commas, newest first.",
-        True,
-        several=True,
-    ),
-    Setting(
-        "BILLING_HEARTBEAT_URL",
-        "",
-        "Where Alertmanager shows that alerts work; what misses it there raises the alarm.",
-        True,
-    ),
-    Setting(
-        "BILLING_LISTEN_ADDRESS",
-        "127.0.0.1:9568",
-        "Address to listen on (`--web.listen-address`); several with commas.",
-    ),
-    Setting("BILLING_LOG_FORMAT", "auto", "`console`, `json`, or `auto`: console on a terminal."),
-    Setting("BILLING_LOG_LEVEL", "info", "`debug`, `info`, `warning` or `error`."),
-    Setting(
-        "BILLING_POSTGRES_BIN",
-        "",
-        "Folder of PostgreSQL's programs for the embedded server; else the wheel's.",
-    ),
-    Setting("BILLING_REPLICA", "main", "Stable name of this replica; its counters go by it."),
-    Setting(
-        "BILLING_STRIPE_API_BASE",
-        "",
-        "Address of Stripe's API, for a proxy or a test; Stripe's own by default.",
-    ),
-    Setting("BILLING_TELEMETRY_PATH", "/metrics", "Path of the metrics (`--web.telemetry-path`)."),
-    Setting(
-        "BILLING_WEB_CONFIG_FILE",
-        "",
-        "File with TLS, basic authentication and headers (`--web.config.file`).",
-    ),
-    Setting(
-        "CUSTOM_WEBHOOKS",
-        "",
-        "Addresses that get every alert as well; several with commas, in a fixed order.",
-        True,
-        several=True,
-    ),
-    Setting("DATABASE_URL", "", "PostgreSQL 15 or newer; without it an embedded one.", True),
-    Setting("DEBUG", "", "`billing:*` or `billing:COMPONENT`: debug logs of these components."),
-    Setting("HEALTH_CHECK_INTERVAL", "30000", "Time between two checks of health, in ms."),
-    Setting("STRIPE_SECRET_KEY", "", "Tells live from test mode by its kind (sk_live_, …).", True),
-    Setting(
-        "STRIPE_WEBHOOK_SECRET",
-        "",
-        "Signing secret of the webhook endpoint; several with commas, the newest first.",
-        True,
-        several=True,
-    ),
-)
 _DECLARES_SETUP = (
     "DATABASE_URL",
     "STRIPE_SECRET_KEY",
@@ -128,6 +44,10 @@ class Settings:
     encryption_key: Secret
     custom_webhooks: Secret
     heartbeat_url: Secret
+    redis_url: Secret
+    grafana_url: str
+    grafana_token: Secret
+    prometheus_url: str
     health_check_seconds: float
     stripe_secret_key: Secret
     stripe_api_base: str
@@ -184,14 +104,17 @@ def load(
     if not development:
         faults.extend(_missing_secrets(given, config))
     addresses = read_addresses(values["BILLING_LISTEN_ADDRESS"], faults)
-    alertmanager_urls = read_alertmanager_urls(values["ALERTMANAGER_URL"], faults)
+    urls = {
+        name: read_urls(name, values, faults)
+        for name in ("ALERTMANAGER_URL", "GRAFANA_URL", "PROMETHEUS_URL")
+    }
     health_check_seconds = read_interval("HEALTH_CHECK_INTERVAL", values, faults)
     faults.extend(find_misfits(values))
     if faults:
         raise SettingsError("\n".join(faults))
     binaries, web_config = values["BILLING_POSTGRES_BIN"], values["BILLING_WEB_CONFIG_FILE"]
     return Settings(
-        alertmanager_urls=alertmanager_urls,
+        alertmanager_urls=urls["ALERTMANAGER_URL"],
         config=config,
         config_path=config_path,
         data_dir=(base / values["BILLING_DATA_DIR"]).absolute(),
@@ -200,6 +123,10 @@ def load(
         encryption_key=secrets["BILLING_ENCRYPTION_KEY"],
         custom_webhooks=secrets["CUSTOM_WEBHOOKS"],
         heartbeat_url=secrets["BILLING_HEARTBEAT_URL"],
+        redis_url=secrets["REDIS_URL"],
+        grafana_url="".join(urls["GRAFANA_URL"][:1]),
+        grafana_token=secrets["GRAFANA_TOKEN"],
+        prometheus_url="".join(urls["PROMETHEUS_URL"][:1]),
         health_check_seconds=health_check_seconds,
         stripe_secret_key=secrets["STRIPE_SECRET_KEY"],
         stripe_api_base=values["BILLING_STRIPE_API_BASE"],

@@ -20,6 +20,7 @@ class UsageConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     exhaustion_days: int = 3
     silence_hours: int = 24
     low_credits: int | None = None
+    top_organizations: int = 0
 
 
 USAGE_KEYS: dict[str, str] = {
@@ -37,6 +38,10 @@ USAGE_KEYS: dict[str, str] = {
     "usage.exhaustion_days": "How many days ahead a quota that will not last is told; 3.",
     "usage.silence_hours": "Hours without use after which a customer counts as silent; 24.",
     "usage.low_credits": "Credits below which they are running out; never if left out.",
+    "usage.top_organizations": (
+        "How many organisations have series of their own, with their ids: for each meter those "
+        "nearest to their quotas, and for each currency those whose usage costs most; 0."
+    ),
 }
 _PERCENT = (1, 100)
 _MOST = 2**53
@@ -52,6 +57,7 @@ _BOUNDS: dict[str, tuple[int, int, str]] = {
     # What is silent for weeks is known, or gone.
     "silence_hours": (1, 24 * 28, "hours"),
     "low_credits": (0, _MOST, "credits"),
+    "top_organizations": (0, 50, "organisations"),
 }
 
 

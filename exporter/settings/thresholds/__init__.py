@@ -8,6 +8,7 @@ from exporter.settings.thresholds import (
     money,
     monitoring,
     objectives,
+    organizations,
     payments,
     process,
     saturation,
@@ -29,6 +30,7 @@ THRESHOLDS: tuple[Threshold, ...] = (
     *grants.THRESHOLDS,
     *money.THRESHOLDS,
     *disputes.THRESHOLDS,
+    *organizations.THRESHOLDS,
     *objectives.THRESHOLDS,
     *monitoring.THRESHOLDS,
 )

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from exporter.settings import SettingsError, load
-from exporter.settings.checks import read_alertmanager_urls
+from exporter.settings.checks import read_urls
 
 
 @pytest.mark.parametrize(
@@ -52,5 +52,5 @@ def test_what_is_no_address_is_named_by_its_place(tmp_path: Path, bad: str) -> N
     assert "%40" in fault
     assert "nary" not in fault
     faults: list[str] = []
-    read_alertmanager_urls(f"{bad},{bad}", faults)
+    read_urls("ALERTMANAGER_URL", {"ALERTMANAGER_URL": f"{bad},{bad}"}, faults)
     assert len(faults) == 2

@@ -15,6 +15,8 @@ OTHERS = {
     "BILLING_HEARTBEAT_URL": "https://example.com/canary-heartbeat",
     "CUSTOM_WEBHOOKS": "https://example.com/canary-hook",
     "DATABASE_URL": "postgresql://host/name",
+    "GRAFANA_TOKEN": "glsa_canary",
+    "REDIS_URL": "redis://:canary@host:6379/0",
     "STRIPE_SECRET_KEY": "sk_test_1",
 }
 SECRETS = [setting.name for setting in SETTINGS if setting.secret]
@@ -146,6 +148,7 @@ def test_every_fault_is_told_at_once(tmp_path: Path) -> None:
             "STRIPE_WEBHOOK_SECRET": f"{WEBHOOK},",
             "STRIPE_SECRET_KEY": "",
             "DATABASE_URL": "host=h canary",
+            "REDIS_URL": "http://canary",
             "BILLING_LISTEN_ADDRESS": "localhost,:99999",
             "BILLING_LOG_FORMAT": "xml",
             "BILLING_LOG_LEVEL": "loud",
@@ -153,13 +156,14 @@ def test_every_fault_is_told_at_once(tmp_path: Path) -> None:
             "BILLING_REPLICA": "a/b",
         },
     )
-    assert len(found) == 12
+    assert len(found) == 13
     words = " ".join(found)
     for name in (
         "BILLING_ADMIN_KEY is shorter",
         "STRIPE_WEBHOOK_SECRET has an empty part",
         "STRIPE_SECRET_KEY is set and empty",
         "DATABASE_URL isn't a connection string",
+        "REDIS_URL isn't an address",
         "BILLING_LISTEN_ADDRESS: 'localhost'",
         "BILLING_LISTEN_ADDRESS: ':99999'",
         "BILLING_LOG_FORMAT is 'xml'",

@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 
 from exporter.catalogue.currencies import CURRENCIES
 from exporter.catalogue.labels import RESOURCE_TYPE
-from exporter.settings import PlanConfig, Settings, SettingsError, load
-from exporter.settings.environment import SETTINGS
+from exporter.settings import SETTINGS, PlanConfig, Settings, SettingsError, load
 from fuzz.corpus import seeds
 from fuzz.targets import opened_target
 

@@ -24,6 +24,7 @@ def read(folder: Path, text: str) -> UsageConfig:
         ("exhaustion_days: 367", "must be 1 to 366 days."),
         ("silence_hours: 0", "must be 1 to 672 hours."),
         ("low_credits: -1", "must be 0 to 9007199254740992 credits."),
+        ("top_organizations: 51", "must be 0 to 50 organisations."),
     ],
 )
 def test_a_number_out_of_bounds_is_told_with_its_line(tmp_path: Path, text: str, told: str) -> None:
