@@ -81,6 +81,27 @@ CASES: tuple[Case, ...] = (
         ("history", "critical"),
     ),
     Case(
+        "alerts about many organisations came up, as Prometheus tells",
+        _WARNING
+        | {
+            "alertname": "BillingOrganizationAlertsSurge",
+            "subsystem": "organizations",
+            "derived": "ledger",
+            "type": "usage_threshold",
+        },
+        ("history", "warning"),
+    ),
+    Case(
+        "nobody acknowledges what is critical",
+        _WARNING
+        | {
+            "alertname": "BillingAlertsUnacknowledged",
+            "subsystem": "acknowledgement",
+            "derived": "ledger",
+        },
+        ("history", "warning"),
+    ),
+    Case(
         "one organisation, of no known severity",
         _ORGANIZATION | {"component": "billing", "severity": "high"},
         ("history", "fallback"),

@@ -139,6 +139,17 @@ def rule_broken(stack: Stack) -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def rules_refused(stack: Stack) -> Iterator[None]:
+    """Prometheus is told to read a rule that can't be parsed."""
+    file = stack.prometheus.rules_of_others
+    file.write_text('{"groups": [{"name": "others", "rules": [{"record": "a", "expr": ")"}]}]}')
+    stack.prometheus.reload()
+    yield
+    file.unlink()
+    stack.prometheus.reload()
+
+
+@contextlib.contextmanager
 def alertmanager_stopped(stack: Stack) -> Iterator[None]:
     """One of two Alertmanagers is stopped."""
     stack.alertmanagers[1].stop()

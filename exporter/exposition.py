@@ -18,6 +18,7 @@ OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 # known takes as long as several.
 _PIECE_LINES = 1000
 _UNKNOWN_LINES = 8
+_KEPT_SERIES = 100
 _NO_QUALITY = re.compile(r"q=0(\.0*)?")
 
 
@@ -78,9 +79,19 @@ class Exposition:
                     yield b"".join(texts)
                     texts.clear()
                     lines = 0
+            self._forget(metric, totals)
         if openmetrics:
             texts.append(b"# EOF\n")
         yield b"".join(texts)
+
+    def _forget(self, metric: Metric, totals: Totals) -> None:
+        """Keep no more of the series that are gone than there are of those that are there: what a
+        label's values are may change for ever.
+        """
+        rendered, live = self._rendered[metric.name], totals.counts(metric)
+        if len(rendered) > 2 * len(live) + _KEPT_SERIES:
+            for labels in rendered.keys() - live.keys():
+                del rendered[labels]
 
     def _header(self, metric: Metric, openmetrics: bool) -> bytes:
         name = self.name(metric)

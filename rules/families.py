@@ -9,6 +9,7 @@ from rules.alerts import (
     money,
     monitoring,
     objectives,
+    organizations,
     payments,
     process,
     saturation,
@@ -33,6 +34,7 @@ FAMILIES: tuple[Family, ...] = (
     grants.FAMILY,
     money.FAMILY,
     disputes.FAMILY,
+    organizations.FAMILY,
     objectives.FAMILY,
     monitoring.FAMILY,
 )

@@ -7,6 +7,7 @@ from drill.acts import (
     health,
     money,
     monitoring,
+    organizations,
     payments,
     webhooks,
 )
@@ -22,4 +23,5 @@ ACTS: tuple[Act, ...] = (
     *exporter.ACTS,
     *monitoring.ACTS,
     *health.ACTS,
+    *organizations.ACTS,
 )

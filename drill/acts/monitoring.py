@@ -18,6 +18,16 @@ ACTS: tuple[Act, ...] = (
         ),
     ),
     Act(
+        "rules-refused",
+        (
+            Trouble(
+                "a rule file can't be parsed",
+                faults.rules_refused,
+                ("BillingPrometheusReloadFailed",),
+            ),
+        ),
+    ),
+    Act(
         "alertmanager-stopped",
         (
             Trouble(

@@ -13,6 +13,22 @@ ALERTS_OPEN = _own(
     l.ALERT_SEVERITY,
     zero=False,
 )
+ALERTS_UNACKNOWLEDGED = _own(
+    "alerts_unacknowledged",
+    "gauge",
+    "Open alerts of organisations that nobody has acknowledged, from the ledger.",
+    "alerts",
+    l.ALERT_SEVERITY,
+    zero=False,
+)
+ALERT_UNACKNOWLEDGED_OLDEST = _own(
+    "alert_unacknowledged_oldest_timestamp_seconds",
+    "gauge",
+    "Since when the oldest of them is as it is; 0 means that there are none.",
+    "seconds",
+    l.ALERT_SEVERITY,
+    zero=False,
+)
 DISPATCH_FAILURES = _own(
     "alert_dispatch_failures_total",
     "counter",
@@ -30,4 +46,10 @@ DISPATCH_LAST_SUCCESS = _own(
     zero=False,
 )
 
-ALERT_METRICS: tuple[Metric, ...] = (ALERTS_OPEN, DISPATCH_FAILURES, DISPATCH_LAST_SUCCESS)
+UNACKNOWLEDGED: tuple[Metric, ...] = (ALERTS_UNACKNOWLEDGED, ALERT_UNACKNOWLEDGED_OLDEST)
+ALERT_METRICS: tuple[Metric, ...] = (
+    ALERTS_OPEN,
+    *UNACKNOWLEDGED,
+    DISPATCH_FAILURES,
+    DISPATCH_LAST_SUCCESS,
+)

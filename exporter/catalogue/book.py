@@ -203,7 +203,8 @@ class Catalogue:
         """How many lines of exposition the metric can grow to."""
         combinations = 1
         for label in metric.labels:
-            combinations *= max(1, len(self.exposed_values(label)))
+            values = len(self.exposed_values(label))
+            combinations *= values if label.free else max(1, values)
         per_series = len(metric.bounds) + 3 if metric.kind == "histogram" else 1
         return min(combinations, metric.cap) * per_series
 

@@ -178,12 +178,6 @@ SIGNING_SECRET = Label(
     "Whether the first of the configured signing secrets fitted, or one behind it.",
     collapsible=False,
 )
-CONFIG = Label(
-    "config",
-    ("secrets", "web"),
-    "What was read again: secrets that are in files, or the file of `--web.config.file`.",
-    collapsible=False,
-)
 OUTCOME = Label(
     "outcome",
     ("duplicate", "conflict"),
@@ -241,60 +235,6 @@ LABEL_NAME = Label(
     "Which label had a value outside its closed set.",
     collapsible=False,
 )
-MONITOR = Label(
-    "monitor",
-    (
-        "aggregates",
-        "conditions",
-        "console",
-        "dispatch",
-        "fold",
-        "health",
-        "measure",
-        "prune",
-        "refresh",
-        "replica",
-        "revenue",
-        "silences",
-        "subscriptions",
-        "ties",
-        "usage",
-    ),
-    "Which periodic job.",
-    collapsible=False,
-)
-CONNECTION_STATE = Label("state", ("idle", "used"), "What the connection does.", collapsible=False)
-POOL_ERROR = Label(
-    "error",
-    ("timeout", "connect", "lost"),
-    "No connection was free in time, none could be made, or one was found broken.",
-    collapsible=False,
-)
-QUERY = Label(
-    "query",
-    (
-        "acknowledge_alert",
-        "clear_quota",
-        "find_key",
-        "list_alerts",
-        "map_customer",
-        "note_refused_attempt",
-        "note_replay",
-        "read_aggregates",
-        "read_alert",
-        "read_dead_letter",
-        "read_health",
-        "read_subscription",
-        "read_usage",
-        "resolve_alert",
-        "set_quota",
-        "store_alerts",
-        "unacknowledge_alert",
-    ),
-    "What a request asked the database.",
-    collapsible=False,
-)
-DEPENDENCY = Label("source", ("postgres",), "What the exporter depends on.", collapsible=False)
 EVENT_KIND = Label(
     "event", tuple(kind.name for kind in KINDS), "The event's kind.", collapsible=False
 )

@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 MetricKind = Literal["counter", "gauge", "histogram"]
-# How many units of the stored integer make one exposed unit: 1 counts, 10**6 microseconds,
-# and `minor` for money, where the divisor follows from the series' own currency.
+# How many units of the stored integer make one exposed unit: 1 counts, 10**6 microseconds and
+# millionths, and `minor` for money, where the divisor follows from the series' own currency.
 Scale = Literal["one", "micro", "minor"]
 
 OTHER = "other"
@@ -19,6 +19,8 @@ class Label:
     other spellings of them.
     `collapsible` labels become `other` when a metric reaches its cap of series; the rest
     (source, mode, currency) never do, because what they separate must not be mixed.
+    The values of a `free` label aren't known before: whoever writes its series sees to it that they
+    are few, and `configured` gives a place for each.
     """
 
     name: str
@@ -27,6 +29,7 @@ class Label:
     configured: str | None = None
     collapsible: bool = True
     aliases: tuple[tuple[str, str], ...] = ()
+    free: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from exporter.catalogue.model import Label, Metric, MetricKind, Scale
 
-_SCALES: dict[str, Scale] = {"seconds": "micro", "currency units": "minor"}
+_SCALES: dict[str, Scale] = {"seconds": "micro", "ratio": "micro", "currency units": "minor"}
 
 
 def own_metric(
@@ -13,6 +13,7 @@ def own_metric(
     *labels: Label,
     bounds: tuple[float, ...] = (),
     zero: bool = True,
+    cap: int = 2000,
 ) -> Metric:
     """A metric that no event counts: `billing_` is put before its name, and its unit tells how it
     is stored.
@@ -27,4 +28,5 @@ def own_metric(
         scale=_SCALES.get(unit, "one"),
         ledger=False,
         zero=zero,
+        cap=cap,
     )

@@ -2,22 +2,21 @@
 
 from exporter.catalogue import bounds as b
 from exporter.catalogue import labels as l
+from exporter.catalogue import own_labels as o
 from exporter.catalogue.alert_metrics import ALERT_METRICS
-from exporter.catalogue.model import Label, Metric
+from exporter.catalogue.model import Metric
 from exporter.catalogue.own_metric import own_metric as _own
 from exporter.catalogue.process_metrics import PROCESS_METRICS
+from exporter.catalogue.reload_metrics import RELOAD_METRICS
 from exporter.catalogue.usage_metrics import USAGE_METRICS
 
-BUILD_INFO_LABELS = (
-    Label("version", (), "Version of the exporter."),
-    Label("replica", (), "Stable name of this replica."),
-)
 BUILD_INFO = _own(
     "build_info",
     "gauge",
     "Always 1; which build runs as which replica.",
     "info",
-    *BUILD_INFO_LABELS,
+    o.VERSION,
+    o.REPLICA,
     zero=False,
 )
 UP = _own(
@@ -25,7 +24,7 @@ UP = _own(
     "gauge",
     "Whether the last contact with it succeeded (1) or not (0).",
     "boolean",
-    l.DEPENDENCY,
+    o.DEPENDENCY,
 )
 READY = _own("ready", "gauge", "Whether the totals are loaded and events are taken.", "boolean")
 SUBSCRIPTIONS = _own(
@@ -63,7 +62,7 @@ MONITOR_LAST_SUCCESS = _own(
     "gauge",
     "When a periodic job last succeeded on any replica; 0 means never.",
     "seconds",
-    l.MONITOR,
+    o.MONITOR,
     zero=False,
 )
 MONITOR_INTERVAL = _own(
@@ -71,7 +70,7 @@ MONITOR_INTERVAL = _own(
     "gauge",
     "How long a periodic job that runs in this version rests between two passes.",
     "seconds",
-    l.MONITOR,
+    o.MONITOR,
     zero=False,
 )
 MONITOR_FAILURES = _own(
@@ -79,14 +78,14 @@ MONITOR_FAILURES = _own(
     "counter",
     "Runs of a periodic job that failed here.",
     "runs",
-    l.MONITOR,
+    o.MONITOR,
 )
 MONITOR_DURATION = _own(
     "monitor_duration_seconds",
     "histogram",
     "How long each run of a periodic job took here.",
     "seconds",
-    l.MONITOR,
+    o.MONITOR,
     bounds=b.DURATION_SECONDS,
 )
 QUEUE_EVENTS = _own("queue_events", "gauge", "Events that wait to be committed.", "events")
@@ -134,7 +133,7 @@ POOL_CONNECTIONS = _own(
     "gauge",
     "Connections to the database beside the writer's; those being made are used.",
     "connections",
-    l.CONNECTION_STATE,
+    o.CONNECTION_STATE,
 )
 POOL_REQUESTS_WAITING = _own(
     "pool_requests_waiting", "gauge", "Who waits for a connection of the pool.", "requests"
@@ -146,14 +145,29 @@ POOL_WAIT = _own(
     "seconds",
 )
 POOL_ERRORS = _own(
-    "pool_errors_total", "counter", "What failed in the pool.", "errors", l.POOL_ERROR
+    "pool_errors_total", "counter", "What failed in the pool.", "errors", o.POOL_ERROR
+)
+CACHE_ANSWERS = _own(
+    "cache_answers_total",
+    "counter",
+    "Answers that may be kept for a while, by where they came from.",
+    "answers",
+    o.CACHE,
+    o.CACHE_ORIGIN,
+)
+CACHE_FAULTS = _own(
+    "cache_faults_total",
+    "counter",
+    "Failures of the cache that replicas share (`REDIS_URL`); answers come from the ledger then.",
+    "failures",
+    o.CACHE_FAULT,
 )
 QUERY_DURATION = _own(
     "query_duration_seconds",
     "histogram",
     "How long a request held a connection of the pool, by what it asked.",
     "seconds",
-    l.QUERY,
+    o.QUERY,
     bounds=b.DURATION_SECONDS,
 )
 LEDGER_UNFOLDED_GROUPS = _own(
@@ -264,27 +278,6 @@ WEBHOOK_SIGNATURES = _own(
     "events",
     l.SIGNING_SECRET,
 )
-CONFIG_LAST_RELOAD_SUCCESSFUL = _own(
-    "config_last_reload_successful",
-    "gauge",
-    "Whether what was last read of it is in force (1), or something older is (0).",
-    "boolean",
-    l.CONFIG,
-)
-CONFIG_LAST_RELOAD_SUCCESS = _own(
-    "config_last_reload_success_timestamp_seconds",
-    "gauge",
-    "When it was last read and put in force.",
-    "seconds",
-    l.CONFIG,
-)
-CONFIG_RELOAD_FAILURES = _own(
-    "config_reload_failures_total",
-    "counter",
-    "Files that changed and could not be used.",
-    "files",
-    l.CONFIG,
-)
 SERIES_OVERFLOW = _own(
     "series_overflow_total",
     "counter",
@@ -296,5 +289,6 @@ OWN_METRICS: tuple[Metric, ...] = (
     *(value for value in list(globals().values()) if isinstance(value, Metric)),
     *ALERT_METRICS,
     *PROCESS_METRICS,
+    *RELOAD_METRICS,
     *USAGE_METRICS,
 )

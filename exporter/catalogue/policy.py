@@ -59,8 +59,8 @@ def _check_metric(metric: Metric, book: Catalogue) -> Iterator[str]:
         yield f"{name}: the ending is reserved for samples of other families."
     if _WRONG_UNITS.search(name):
         yield f"{name}: use base units (seconds, bytes, ratio, whole currency units)."
-    if metric.scale == "micro" and "_seconds" not in name:
-        yield f"{name}: a time is named _seconds."
+    if metric.scale == "micro" and "_seconds" not in name and not name.endswith("_ratio"):
+        yield f"{name}: a time is named _seconds, and a ratio ends in _ratio."
     if metric.kind == "histogram" and list(metric.bounds) != sorted(set(metric.bounds)):
         yield f"{name}: bounds must rise."
     if (metric.kind == "histogram") != bool(metric.bounds):
@@ -72,7 +72,7 @@ def _check_metric(metric: Metric, book: Catalogue) -> Iterator[str]:
     for label in metric.labels:
         if not _LABEL.fullmatch(label.name) or label.name in _RESERVED_LABELS:
             yield f"{name}: {label.name} can't be a label's name."
-        if label.name in _FORBIDDEN_LABELS:
+        if label.name in _FORBIDDEN_LABELS and not (label.free and label.configured):
             yield f"{name}: {label.name} has no bound; it can't be a label."
     if len(set(metric.label_names)) != len(metric.label_names):
         yield f"{name}: a label stands twice."

@@ -140,7 +140,8 @@ class Dispatch:
                 task.result()
         all_know = not any(one.is_behind or one.is_busy for one in self._servers)
         seconds = self._end_repeated_seconds if all_know else _LONGEST_SECONDS
-        await connection.execute(DISPATCH["forget_ended"], {"now": now, "seconds": seconds})
+        parameters = {"now": now, "seconds": seconds, "all_know": all_know and is_for_all}
+        await connection.execute(DISPATCH["forget_ended"], parameters)
 
     async def _settle(self, connection: Connection, now: datetime) -> list[ToTell | Summary]:
         """Bring what Alertmanager is to be told of in line with what is open, and read it."""

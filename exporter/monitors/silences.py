@@ -11,7 +11,15 @@ from psycopg.rows import dict_row
 
 from exporter.alertmanager import Alertmanager, AlertmanagerFault
 from exporter.domain.dispatch import labels_of
-from exporter.domain.silence import Known, Silence, Step, comment_of, find_steps, matchers_of
+from exporter.domain.silence import (
+    Known,
+    Silence,
+    Step,
+    comment_of,
+    find_steps,
+    find_strays,
+    matchers_of,
+)
 from exporter.ledger.connection import Connection
 from exporter.ledger.queries import SILENCES
 
@@ -41,6 +49,8 @@ class KeepSilences:
                 target, silences = await self._read_silences()
                 for step in find_steps(alerts, silences, now)[:MOST_STEPS]:
                     await _take(step, target, connection, now)
+                for silence in await _left_over(connection, find_strays(alerts, silences)):
+                    await asyncio.to_thread(target.end_silence, silence.id)
                 self._complaint = ""
             except AlertmanagerFault as fault:
                 if str(fault) != self._complaint:
@@ -81,10 +91,25 @@ async def _read_alerts(connection: Connection) -> tuple[list[Known], datetime]:
             silence_id=row["silence_id"],
             silence_ends_at=row["ends_at"],
             made_here=row["made_here"],
+            changed_at=row["changed_at"],
         )
         for row in rows
     ]
     return alerts, rows[0]["now"] if rows else datetime.now(UTC)
+
+
+async def _left_over(connection: Connection, strays: Mapping[str, Silence]) -> list[Silence]:
+    """Those of alerts of this ledger that have ended since: a process died when it had made one,
+    and not yet noted it.
+    """
+    if not strays:
+        return []
+    parameters = {
+        "alerts": [*strays],
+        "starts": [silence.starts_at for silence in strays.values()],
+    }
+    cursor = await connection.execute(SILENCES["find_left_over"], parameters)
+    return [strays[alert_id] for (alert_id,) in await cursor.fetchall()]
 
 
 async def _take(step: Step, target: Alertmanager, connection: Connection, now: datetime) -> None:

@@ -29,6 +29,4 @@ async def sweep_usage(connection: Connection) -> None:
             return
 
 
-def make_usage_monitor() -> Monitor:
-    """The monitor, for every deployment."""
-    return Monitor("usage", INTERVAL_SECONDS, sweep_usage)
+USAGE_MONITOR = Monitor("usage", INTERVAL_SECONDS, sweep_usage)

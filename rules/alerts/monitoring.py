@@ -9,6 +9,7 @@ from rules.promql import Query, Seconds, minutes
 
 _PROMETHEUS = {"job": "prometheus", "instance": "one"}
 _GROUP = _PROMETHEUS | {"rule_group": "/etc/prometheus/billing.rules.yml;billing-payments"}
+_OTHERS = _PROMETHEUS | {"instance": "of others"}
 _FIRST = {"alertmanager": "http://first:9093/api/v2/alerts"}
 _BUILD = {"version": "1.0.0", "replica": "main"}
 
@@ -54,6 +55,42 @@ RULE_FAILURES = Alert(
         text=(
             "3 evaluations of /etc/prometheus/billing.rules.yml;billing-payments failed in 10 "
             "minutes: its alerts can't fire."
+        ),
+    ),
+)
+
+RELOAD = Alert(
+    name="BillingPrometheusReloadFailed",
+    severity="warning",
+    triage="errors",
+    subsystem="rules",
+    query=Query(
+        """
+        min by (job, instance) (@reloaded) == 0
+        and on (job, instance) @failures{rule_group=~".*;billing-.*"}
+        """,
+        {"reloaded": external.CONFIG_RELOADED, "failures": external.EVALUATION_FAILURES},
+    ),
+    pending=minutes(5),
+    summary="Prometheus refused the rules or the configuration that it last read.",
+    description=Query(
+        "{{ $labels.instance }}, which evaluates the rules about billing, goes on with those that "
+        "it had before. What was changed since then isn't in force."
+    ),
+    story=Story(
+        tracks=(
+            Track(external.CONFIG_RELOADED, 1, _PROMETHEUS, counts=False, trouble=0),
+            Track(external.EVALUATION_FAILURES, 0, _GROUP),
+            Track(external.CONFIG_RELOADED, 1, _OTHERS, counts=False, trouble=0, almost=0),
+        ),
+        lead=minutes(10),
+        fires_after=minutes(6),
+        clears_after=minutes(1),
+        brief=minutes(3),
+        labels=_PROMETHEUS,
+        text=(
+            "one, which evaluates the rules about billing, goes on with those that it had before. "
+            "What was changed since then isn't in force."
         ),
     ),
 )
@@ -256,4 +293,6 @@ WATCHDOG = Alert(
     ),
 )
 
-FAMILY = Family("monitoring", (RULE_FAILURES, ALERTMANAGER, NOTIFICATIONS, DISPATCH, WATCHDOG))
+FAMILY = Family(
+    "monitoring", (RULE_FAILURES, RELOAD, ALERTMANAGER, NOTIFICATIONS, DISPATCH, WATCHDOG)
+)

@@ -3,6 +3,7 @@ that it reads again, and refused API keys.
 """
 
 from exporter.catalogue import own_metrics as own
+from exporter.catalogue import reload_metrics
 from exporter.settings.thresholds import upkeep as t
 from rules.model import Alert, Family, Story, Track
 from rules.promql import Query, minutes
@@ -147,7 +148,7 @@ RELOAD_FAILED = Alert(
     severity="warning",
     triage="errors",
     subsystem="configuration",
-    query=Query("@successful == 0", {"successful": own.CONFIG_LAST_RELOAD_SUCCESSFUL}),
+    query=Query("@successful == 0", {"successful": reload_metrics.CONFIG_LAST_RELOAD_SUCCESSFUL}),
     pending=minutes(5),
     summary="A file that changed can't be used.",
     description=Query(
@@ -157,7 +158,7 @@ RELOAD_FAILED = Alert(
     story=Story(
         tracks=(
             Track(
-                own.CONFIG_LAST_RELOAD_SUCCESSFUL,
+                reload_metrics.CONFIG_LAST_RELOAD_SUCCESSFUL,
                 1,
                 _SECRETS,
                 counts=False,

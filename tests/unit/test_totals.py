@@ -10,6 +10,7 @@ from exporter.catalogue import own_metrics as own
 from exporter.catalogue.book import Catalogue
 from exporter.catalogue.metrics import EVENT_METRICS
 from exporter.catalogue.model import Increment, Metric, Series
+from exporter.catalogue.usage_metrics import TOP_USAGE
 from exporter.totals import Totals, merge
 
 CATALOGUE = Catalogue({"currencies": ("usd",)})
@@ -147,6 +148,13 @@ def test_labels_by_name_are_brought_into_their_closed_sets() -> None:
     assert totals.close(own.SUBSCRIPTIONS, labels | {"plan": "pro"}) == ("true", "other", "active")
     assert totals.close(own.SUBSCRIPTIONS, labels | {"livemode": "maybe"}) is None
     assert totals.close(own.SUBSCRIPTIONS, {"plan": "gold"}) is None
+
+
+def test_a_ratio_of_something_that_is_not_configured_is_left_out_and_free_names_are_kept() -> None:
+    totals = Totals(Catalogue(), [TOP_USAGE])
+    labels = {"organization_id": "acme", "meter": "fix"}
+    assert totals.close(TOP_USAGE, labels) == ("acme", "fix")
+    assert totals.close(TOP_USAGE, labels | {"meter": "abandoned"}) is None
 
 
 def test_a_duration_of_our_own_is_never_negative() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from exporter.catalogue.usage_metrics import USAGE_LEVEL
 from exporter.ledger.connection import connect
 from exporter.ledger.migrate import migrate
-from exporter.monitors.aggregates import write_aggregates
+from exporter.monitors.aggregates import WriteAggregates
 from tests.support.exporter import running_exporter
 from tests.support.organizations import call, new_name, use
 from tests.support.telemetry import payment
@@ -37,7 +37,7 @@ Figures = dict[tuple[str, frozenset[tuple[str, str]]], int]
 
 async def write(conninfo: str) -> None:
     async with await connect(conninfo) as connection:
-        await write_aggregates(connection)
+        await WriteAggregates()(connection)
 
 
 def stored(conninfo: str) -> Figures:
@@ -80,6 +80,43 @@ def test_the_gauges_are_what_the_rows_come_to(database_url: str) -> None:
     asyncio.run(write(database_url))
     names = {(name, dict(labels).get("meter")) for name, labels in stored(database_url)}
     assert {meter for _, meter in names} == {"api_calls", None}
+
+
+def test_what_nobody_acknowledged_is_counted_from_when_it_became_as_it_is(
+    database_url: str,
+) -> None:
+    migrate(database_url)
+    raised = (
+        "INSERT INTO shared.billing_alerts (organization_id, type, severity, title, message, "
+        "created_at, updated_at, acknowledged_at, resolved_at) "
+        "VALUES (%s, 'cost_spike', %s, 't', 'm', to_timestamp(%s), to_timestamp(%s), %s, %s)"
+    )
+    for number, (severity, created, changed, acknowledged, resolved) in enumerate(
+        (
+            ("critical", 100, 500, None, None),
+            ("critical", 600, 600, None, None),
+            ("critical", 50, 50, "today", None),
+            ("critical", 50, 50, None, "today"),
+            ("high", 300, 300, None, None),
+            ("medium", 200, 200, None, None),
+        )
+    ):
+        ask(database_url, raised, f"o-{number}", severity, created, changed, acknowledged, resolved)
+    told = (
+        "SELECT labels ->> 'severity', value FROM ledger.gauges WHERE metric = %s ORDER BY labels"
+    )
+    asyncio.run(write(database_url))
+    assert ask(database_url, told, "billing_alerts_unacknowledged") == [
+        ("critical", 2),
+        ("info", 0),
+        ("warning", 2),
+    ]
+    since = "billing_alert_unacknowledged_oldest_timestamp_seconds"
+    assert ask(database_url, told, since) == [
+        ("critical", 500_000_000),
+        ("info", 0),
+        ("warning", 200_000_000),
+    ]
 
 
 def test_figures_of_all_are_in_the_metrics_and_as_json(tmp_path: Path, database_url: str) -> None:

@@ -11,6 +11,10 @@ from exporter.catalogue.accounting import ACCOUNTING
 from exporter.catalogue.book import METRICS, Catalogue
 from exporter.catalogue.events import KINDS, Kind
 from exporter.catalogue.model import Label, Metric
+from exporter.catalogue.usage_metrics import ORGANIZATION
+from exporter.settings import Config
+from exporter.settings.usage_yml import UsageConfig
+from exporter.wiring import make_catalogue
 
 COUNTER = Metric("billing_test_total", "counter", "A test.", "events")
 GAUGE = Metric("billing_test", "gauge", "A test.", "things", ledger=False)
@@ -71,7 +75,7 @@ BAD: dict[str, tuple[Metric, str]] = {
     ),
     "a time that does not say so": (
         replace(HISTOGRAM, name="billing_test_duration"),
-        "billing_test_duration: a time is named _seconds.",
+        "billing_test_duration: a time is named _seconds, and a ratio ends in _ratio.",
     ),
     "falling bounds": (
         replace(HISTOGRAM, bounds=(1.0, 0.1)),
@@ -116,6 +120,10 @@ BAD: dict[str, tuple[Metric, str]] = {
     "organisations as a label": (
         replace(COUNTER, labels=(Label("organization_id", ("a",), "An organisation."),)),
         "billing_test_total: organization_id has no bound; it can't be a label.",
+    ),
+    "organisations of which nobody says how many": (
+        replace(GAUGE, labels=(replace(ORGANIZATION, configured=None),)),
+        "billing_test: organization_id has no bound; it can't be a label.",
     ),
     "a label twice": (
         replace(COUNTER, labels=(l.PLAN, l.PLAN)),
@@ -205,6 +213,20 @@ def test_the_shipped_worst_case_is_within_the_budget_and_the_cap_counts() -> Non
     assert catalogue.worst_case(narrow) == 7
     assert catalogue.worst_case(replace(COUNTER, labels=(WIDE,))) == 801
     assert catalogue.worst_case(HISTOGRAM) == 5  # two bounds, +Inf, count and sum
+
+
+def test_single_organisations_have_as_many_series_as_are_configured() -> None:
+    few = replace(GAUGE, labels=(ORGANIZATION, l.LIVEMODE), cap=50)
+    assert policy.check([*METRICS, few]) == []
+    places = tuple(str(place) for place in range(20))
+    assert Catalogue().worst_case(few) == 0
+    assert Catalogue({"usage.top_organizations": places}).worst_case(few) == 40
+    assert Catalogue({"usage.top_organizations": places * 2}).worst_case(few) == 50
+
+
+def test_the_most_organisations_that_can_be_configured_are_within_the_budget() -> None:
+    config = Config(usage=UsageConfig(top_organizations=50))
+    assert policy.check(catalogue=make_catalogue(config, (True, False))) == []
 
 
 def test_a_configuration_can_break_the_budget() -> None:

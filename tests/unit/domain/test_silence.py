@@ -5,7 +5,15 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from exporter.domain.silence import LASTS, Known, Silence, comment_of, find_steps, matchers_of
+from exporter.domain.silence import (
+    LASTS,
+    Known,
+    Silence,
+    comment_of,
+    find_steps,
+    find_strays,
+    matchers_of,
+)
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -22,6 +30,9 @@ THEIRS = replace(
 ACTIVE = Silence("s", "active", {"organization_id": "org_1"}, NOW, NOW + LASTS, "grace", "Why.")
 SHORT = replace(ACTIVE, ends_at=NOW + HOUR)
 EXPIRED = replace(ACTIVE, state="expired")
+IDS = tuple(f"00000000-0000-4000-8000-00000000000{number}" for number in (1, 2))
+RAISED = replace(OPEN, alert_id=IDS[0], changed_at=NOW)
+MADE = replace(ACTIVE, comment=comment_of(replace(RAISED, note="I look.")))
 CLOSED = replace(OURS, labels=None, is_acknowledged=False)
 
 
@@ -48,6 +59,9 @@ CLOSED = replace(OURS, labels=None, is_acknowledged=False)
         # It ran out while nobody prolonged it, or somebody ended it.
         (OURS, EXPIRED, "make"),
         (OURS, replace(EXPIRED, ends_at=NOW - HOUR), "unacknowledge"),
+        (replace(OURS, changed_at=NOW), replace(EXPIRED, ends_at=NOW - HOUR), "make"),
+        (replace(OURS, changed_at=NOW - 2 * HOUR), replace(EXPIRED, ends_at=NOW), "unacknowledge"),
+        (replace(THEIRS, changed_at=NOW), replace(EXPIRED, ends_at=NOW - HOUR), "make"),
         (replace(OURS, is_acknowledged=False), ACTIVE, "end"),
         (replace(OURS, is_acknowledged=False), EXPIRED, "unlink"),
         (replace(OURS, is_acknowledged=False), None, "unlink"),
@@ -60,6 +74,12 @@ CLOSED = replace(OURS, labels=None, is_acknowledged=False)
         (replace(THEIRS, is_acknowledged=False), SHORT, "end"),
         # Its time ran out here before it was seen that it has more of it there.
         (replace(THEIRS, is_acknowledged=False), ACTIVE, "acknowledge"),
+        # Its own from before it escalated, which nobody noted; or recreated there since; or that of
+        # another alert, which ended.
+        (RAISED, replace(MADE, starts_at=NOW - HOUR), "end"),
+        (RAISED, replace(MADE, starts_at=NOW + HOUR), "acknowledge"),
+        (replace(RAISED, alert_id=IDS[1]), MADE, None),
+        (replace(RAISED, alert_id=IDS[1], is_acknowledged=True), MADE, "make"),
         (CLOSED, ACTIVE, "end"),
         (CLOSED, EXPIRED, "unlink"),
         (replace(CLOSED, made_here=False), ACTIVE, "unlink"),
@@ -92,3 +112,10 @@ def test_what_is_made_holds_the_alert_back_however_severe_it_gets() -> None:
     assert made.fits(LABELS | {"severity": "critical"})
     assert not made.fits(LABELS | {"organization_id": "org_2"})
     assert comment_of(ACKNOWLEDGED) == "I look. (alert 1 of billing)"
+
+
+def test_a_silence_is_a_stray_if_its_alert_is_not_among_those_that_are_known() -> None:
+    other = replace(RAISED, alert_id=IDS[1])
+    assert find_strays([RAISED], [MADE, ACTIVE]) == {}
+    assert find_strays([other], [MADE, ACTIVE]) == {IDS[0]: MADE}
+    assert find_strays([other], [replace(MADE, state="expired")]) == {}

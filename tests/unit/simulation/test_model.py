@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from exporter.settings import Config, PlanConfig, PlanMeterConfig
 from exporter.simulation.model import Simulation
 from exporter.simulation.request import Request
 from exporter.simulation.rhythm import activity, growth
@@ -177,3 +178,45 @@ def test_organisations_are_of_very_different_sizes() -> None:
             used[event["metadata"]["organization_id"]] += event["measurements"]["quantity"]
     amounts = sorted(used.values())
     assert amounts[-1] > 20 * amounts[len(amounts) // 2]
+
+
+def customers(simulation: Simulation) -> list[tuple[str, str, str]]:
+    organizations = simulation.begin().population.organizations
+    return [(one.id, one.customer_id, one.subscription.id) for one in organizations]
+
+
+def test_runs_of_the_same_name_have_the_same_customers_and_no_other_id() -> None:
+    run = make_simulation(customers="demo")
+    later = replace(
+        run, start_seconds=START_SECONDS + 60, scenario=make_simulation("dunning").scenario
+    )
+    assert customers(later) == customers(run)
+    assert ids(later).isdisjoint(ids(run))
+    made = {event["data"]["object"]["id"] for event in created(run)}
+    assert made
+    assert made.isdisjoint(event["data"]["object"]["id"] for event in created(later))
+
+
+def created(simulation: Simulation) -> list[dict[str, Any]]:
+    return [
+        event
+        for event in stripe_events(simulation, 120.0)
+        if event["type"] == "customer.subscription.created"
+    ]
+
+
+@pytest.mark.parametrize("change", [{"seed": 2}, {"customers": "other"}, {"customers": ""}])
+def test_other_runs_have_other_customers(change: dict[str, Any]) -> None:
+    run = make_simulation(customers="demo")
+    assert not {*customers(run)} & {*customers(replace(run, **change))}
+
+
+def test_an_offer_has_the_quota_that_is_configured_or_one_by_its_price() -> None:
+    meters = {"tokens": PlanMeterConfig(quota=70), "seats": PlanMeterConfig(quota=9)}
+    config = Config(
+        meters=("tokens", "seats"),
+        plans={"gold": PlanConfig(meters=meters), "free": PlanConfig(), "pro": PlanConfig()},
+    )
+    offers = {one.plan: one for one in make_simulation(config=config).deployment.offers}
+    assert offers["gold"].quota(seats=3) == 70
+    assert 0 < offers["free"].quota(seats=3) < offers["pro"].quota(seats=3)
