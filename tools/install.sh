@@ -1,6 +1,6 @@
 #!/bin/sh
-# Sees to it that Prometheus, promtool, Pushgateway, Alertmanager, amtool, curl and a PostgreSQL
-# server, 15 or newer, can be run by the tests, and that libfaketime can be loaded. What is on the
+# Sees to it that Prometheus, promtool, Pushgateway, Alertmanager, amtool, curl, Redis (or Valkey) and
+# a PostgreSQL server, 15 or newer, can be run by the tests, and that libfaketime can be loaded. What is on the
 # PATH or in /usr/lib stays as it is. What is missing comes from the distribution: installed as root,
 # else unpacked into .tools/root. tests/support/tools.py looks in the same places. What can't be had
 # is an error, never a skip.
@@ -31,6 +31,9 @@ has_faketime() {
     done
     return 1
 }
+
+# has_redis: one of the two servers that speak its protocol.
+has_redis() { has_program redis-server || has_program valkey-server; }
 
 has_postgres() {
     on_path=$(command -v postgres 2>/dev/null) || on_path=/nowhere/postgres
@@ -66,6 +69,9 @@ missing_packages() {
     has_program curl || echo curl
     has_postgres || postgres_package
     has_faketime || echo libfaketime
+    if ! has_redis; then
+        if apt_offers redis-server; then echo redis-server; else echo valkey-server; fi
+    fi
 }
 
 # keep_stopped PACKAGES: the tests start servers of their own; a Prometheus that came just now
@@ -73,7 +79,9 @@ missing_packages() {
 keep_stopped() {
     command -v systemctl >/dev/null 2>&1 || return 0
     for package in $1; do
-        case $package in prometheus*) systemctl disable --quiet "$package.service" || : ;; esac
+        case $package in prometheus* | redis* | valkey*)
+            systemctl disable --quiet "$package.service" || : ;;
+        esac
     done
 }
 
@@ -85,7 +93,7 @@ wrap_programs() {
         [ ! -d "$folder" ] || libraries=$libraries${libraries:+:}$folder
     done
     for program in "$unpacked_dir"/usr/bin/prom* "$unpacked_dir"/usr/bin/amtool \
-        "$unpacked_dir"/usr/bin/curl "$unpacked_dir"/usr/lib/postgresql/*/bin/*; do
+        "$unpacked_dir"/usr/bin/redis* "$unpacked_dir"/usr/bin/valkey* "$unpacked_dir"/usr/bin/curl "$unpacked_dir"/usr/lib/postgresql/*/bin/*; do
         if [ ! -f "$program" ] || [ -L "$program" ]; then continue; fi
         [ -n "$(lacking_libraries "$program" '')" ] || continue
         lacking=$(lacking_libraries "$program" "$libraries")
@@ -118,6 +126,7 @@ verify() {
     has_postgres ||
         fail "PostgreSQL $oldest_postgres or newer is still missing. Install its server package."
     has_faketime || fail "libfaketime is still missing. Install its package."
+    has_redis || fail "Redis or Valkey is still missing. Install redis-server or valkey-server."
     [ -e /usr/share/zoneinfo/UTC ] ||
         fail "/usr/share/zoneinfo is missing. Install it as root: apt-get install tzdata"
 }
@@ -128,10 +137,10 @@ has_programs() {
     done
 }
 
-if has_programs && has_postgres && has_faketime; then
+if has_programs && has_postgres && has_faketime && has_redis; then
     exit 0
 fi
-has_apt || fail "One of $programs, PostgreSQL $oldest_postgres+ or libfaketime is missing, \
+has_apt || fail "One of $programs, PostgreSQL $oldest_postgres+, libfaketime or Redis is missing, \
 and there is no apt-get to bring it. Install them so that they are on the PATH."
 apt_refresh
 packages=$(missing_packages)

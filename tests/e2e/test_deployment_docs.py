@@ -1,0 +1,231 @@
+"""The page about deployment: each command does what it says, but for those that need an engine."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import textwrap
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import requests
+
+from exporter.ledger.embedded import EmbeddedServer
+from exporter.ledger.ports import find_free_port
+from tests.support.database import new_database
+from tests.support.password_role import make_role, url_of
+from tests.support.scrape import parse
+from tests.support.stripe import WEBHOOK_SECRET
+from tests.support.tools import find_tool
+from tests.support.tree import PROJECT
+from tests.support.waiting import wait_until
+
+PAGE = (PROJECT / "docs" / "deployment.md").read_text()
+# Commands that only an engine can run, by how their block begins. tests/e2e/test_image.py and
+# tests/contract/test_compose.py look at what they are given.
+NEED_AN_ENGINE = {
+    "docker build": "carries out image/Dockerfile",
+    "docker run": "runs the image",
+    "docker compose up --detach --wait\n": "starts compose.yaml",
+    "docker compose up --detach --wait --force-recreate": "makes containers of it anew",
+    "docker compose down": "stops them",
+    "docker compose run": "runs a container of it once more",
+}
+# The environment of the tests stands for what this one makes.
+INSTALLING = "python3 -m venv"
+PASSWORD = "a-password-of-the-page"
+
+
+def blocks(kind: str) -> list[str]:
+    """The blocks of code of that kind, without the indentation of a list."""
+    found = re.findall(rf"^( *)```{kind}\n(.*?)^\1```$", PAGE, re.MULTILINE | re.DOTALL)
+    return [textwrap.dedent(text) for _, text in found]
+
+
+def block(start: str) -> str:
+    """The one that begins so."""
+    (found,) = [text for text in blocks("sh") if text.startswith(start)]
+    return found
+
+
+class Checkout:
+    """A folder with what the page's commands expect around them; `ports` replaces those on it."""
+
+    def __init__(self, folder: Path, database_url: str) -> None:
+        self.folder = folder
+        self.ports = {"9568": str(find_free_port()), "9569": str(find_free_port())}
+        shutil.copy(PROJECT / "Makefile", folder)
+        shutil.copytree(PROJECT / "tools", folder / "tools")
+        for name in ("venv", ".venv"):
+            (folder / name).symlink_to(Path(sys.executable).parents[1])
+        (folder / "database.url").write_text(database_url)
+        (folder / "webhook.secret").write_text(WEBHOOK_SECRET)
+
+    def environment(self) -> dict[str, str]:
+        listening = f"127.0.0.1:{self.ports['9568']}"
+        programs = os.pathsep.join((str(self.folder / "venv" / "bin"), os.defpath))
+        return {"PATH": programs, "BILLING_LISTEN_ADDRESS": listening}
+
+    def command(self, script: str) -> list[str]:
+        for usual, free in self.ports.items():
+            script = script.replace(f":{usual}", f":{free}")
+        return ["/bin/bash", "-euc", script]
+
+    def run(self, script: str, **settings: str) -> str:
+        """What a block writes, which has to end well."""
+        done = subprocess.run(
+            self.command(script),
+            cwd=self.folder,
+            env=self.environment() | settings,
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        assert done.returncode == 0, f"{script}\n{done.stdout}{done.stderr}"
+        return done.stdout
+
+    @contextmanager
+    def running(self, script: str, *ports: str) -> Iterator[subprocess.Popen[bytes]]:
+        """A block that goes on, once it takes events at these ports of the page."""
+        process = subprocess.Popen(
+            self.command(script), cwd=self.folder, env=self.environment(), start_new_session=True
+        )
+        try:
+            for port in ports:
+                wait_until(lambda at=port: self.is_ready(at), 30, f"{port} is ready")
+            yield process
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGTERM)
+                process.wait(30)
+
+    def is_ready(self, port: str) -> bool:
+        try:
+            return requests.get(self.url(port, "/-/ready"), timeout=5).ok
+        except requests.ConnectionError:
+            return False
+
+    def url(self, port: str, path: str) -> str:
+        return f"http://127.0.0.1:{self.ports[port]}{path}"
+
+    def payments(self, port: str) -> float:
+        text = requests.get(self.url(port, "/metrics"), timeout=10).text
+        return parse(text).total("billing_payment_processed_total")
+
+
+@pytest.fixture(scope="module")
+def database_url(postgres: EmbeddedServer) -> Iterator[str]:
+    with new_database(postgres) as conninfo:
+        yield url_of(conninfo, make_role(postgres, PASSWORD), PASSWORD)
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory, database_url: str) -> Checkout:
+    """After the commands about secrets."""
+    checkout = Checkout(tmp_path_factory.mktemp("checkout"), database_url)
+    checkout.run(block("make secrets"))
+    checkout.run(block("echo whsec_NEW"))
+    made = checkout.folder / ".secrets" / "exporter"
+    assert (made / "stripe-webhook-secret").read_text() == "whsec_NEW\n"
+    shutil.copy(made / "admin-key", checkout.folder / "admin.key")
+    return checkout
+
+
+def test_every_command_is_run_or_needs_an_engine() -> None:
+    engine = [text for text in blocks("sh") if text.startswith(tuple(NEED_AN_ENGINE))]
+    assert len(engine) == len(NEED_AN_ENGINE)
+    assert all(line.startswith(("docker ", " ")) for text in engine for line in text.splitlines())
+    source = Path(__file__).read_text()
+    run_here = re.findall(r"\bblock\(\"(.+?)\"\)", source)
+    others = [text for text in blocks("sh") if text not in engine]
+    assert [text for text in others if not text.startswith((*run_here, INSTALLING))] == []
+
+
+def test_the_page_installs_as_the_image_is_installed() -> None:
+    """tests/e2e/test_image.py carries that out."""
+    dockerfile = (PROJECT / "image" / "Dockerfile").read_text().replace("\\\n", " ")
+    (ours,) = re.findall(r"pip install (.+) \.$", block(INSTALLING), re.MULTILINE)
+    assert ours == "--only-binary :all: --constraint constraints.txt"
+    assert f"install {ours} wheel/*.whl" in " ".join(dockerfile.split())
+
+
+def test_a_plain_process_serves_is_backed_up_and_gets_a_new_key(checkout: Checkout) -> None:
+    folder = checkout.folder
+    with checkout.running(block("export BILLING_DATA_DIR=data"), "9568") as process:
+        before = checkout.payments("9568")
+        assert json.loads(checkout.run(block("curl --fail")))["accepted"] == 1
+        assert checkout.payments("9568") == before + 1
+        give_new_key(checkout)
+        (folder / ".secrets" / "exporter" / "database-url").unlink()
+        shutil.copy(folder / "database.url", folder / ".secrets" / "exporter" / "database-url")
+        backup = block("export DATABASE_URL_FILE=.secrets")
+        checkout.run(backup)
+        assert (folder / "ledger.backup").stat().st_size > 0
+        process.terminate()
+        assert process.wait(30) == 0
+
+
+def give_new_key(checkout: Checkout) -> None:
+    """Two rotations of Alertmanager's key: the second one revokes what the first one made."""
+    script = block("billing-exporter keys create")
+    script = script.replace("/etc/alertmanager/secrets/", f"{checkout.folder}/")
+    settings = {
+        "DATABASE_URL_FILE": "database.url",
+        "BILLING_ADMIN_KEY_FILE": "admin.key",
+        "STRIPE_WEBHOOK_SECRET_FILE": "webhook.secret",
+    }
+    *making, revoking = script.strip().splitlines()
+    old = re.findall(r"\S+", checkout.run("\n".join(making), **settings).splitlines()[-1])[0]
+    assert old in checkout.run(revoking.replace("KEY_ID", old), **settings)
+    assert "revoked" in checkout.run(making[-1], **settings)
+    assert len((checkout.folder / "exporter-key").read_text().split()) == 1
+
+
+def test_two_replicas_count_what_is_sent_to_both_once(checkout: Checkout) -> None:
+    both = block("export DATABASE_URL_FILE=database.url")
+    event = block("curl --fail").replace('"first"', '"of-two"')
+    with checkout.running(f"{both}wait", "9568", "9569"):
+        before = checkout.payments("9568") + checkout.payments("9569")
+        for port in ("9568", "9569"):
+            checkout.run(event.replace(":9568", f":{port}"))
+        assert checkout.payments("9568") + checkout.payments("9569") == before + 1
+    assert {file.name for file in checkout.folder.glob("data-*")} == {"data-a", "data-b"}
+
+
+def test_a_deployments_own_files_are_built(tmp_path: Path) -> None:
+    config, out = tmp_path / "billing.yml", tmp_path / "deploy"
+    shutil.copy(PROJECT / "demo" / "config" / "billing.yml", config)
+    script = block("make rules alertmanager dashboards")
+    script = script.replace("CONFIG=billing.yml", f"CONFIG={config}").replace("=deploy", f"={out}")
+    subprocess.run(["/bin/bash", "-euc", script], cwd=PROJECT, check=True, capture_output=True)
+    for part in ("rules", "alertmanager", "dashboards"):
+        assert any((out / part / "generated").iterdir()), part
+
+
+@pytest.mark.parametrize("shown", blocks("yaml"), ids=["scrapes", "remote_write"])
+def test_what_prometheus_is_told_is_good(shown: str, tmp_path: Path) -> None:
+    file = tmp_path / "prometheus.yml"
+    file.write_text(shown)
+    answer = subprocess.run(
+        [find_tool("promtool"), "check", "config", file],
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert answer.returncode == 0, answer.stderr
+
+
+def test_links_lead_somewhere() -> None:
+    for link in re.findall(r"\]\(([^)]+)\)", PAGE):
+        path, _, anchor = link.partition("#")
+        file = (PROJECT / "docs" / path).resolve()
+        assert file.is_file(), link
+        titles = re.findall(r"^#+ (.+)$", file.read_text(), re.MULTILINE)
+        slugs = {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
+        assert not anchor or anchor in slugs, link
