@@ -22,6 +22,7 @@ from exporter.cli.report import report
 from exporter.cli.reseal import reseal
 from exporter.cli.serve import serve
 from exporter.cli.simulate import simulate
+from exporter.cli.verify import verify
 from exporter.errors import BillingError
 from exporter.settings import SETTINGS
 
@@ -71,6 +72,7 @@ _COMMANDS = (
     check,
     doctor,
     health,
+    verify,
     alerts,
     report,
     usage,

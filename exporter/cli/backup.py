@@ -1,10 +1,10 @@
-"""`backup` and `restore`: the whole ledger as one file."""
+"""`backup` and `restore`: the whole ledger and its configuration as one file."""
 
 import os
 import shlex
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +14,9 @@ import click
 import psycopg
 
 from exporter.cli.context import OUTPUT, fail, print_json, print_rows, read_settings
+from exporter.cli.kept_files import KeptFiles, find_places, read_files, write_files
 from exporter.cli.progress import bytes_shown
+from exporter.cli.redaction import REDACTED, protect_stderr
 from exporter.ledger.audit import os_actor, record
 from exporter.ledger.backup import Manifest, read_manifest, write_backup
 from exporter.ledger.binaries import read_binaries
@@ -40,13 +42,24 @@ _NICENESS = 19
     show_default=True,
     help="Restore it into a scratch database and compare; not for a backup to stdout.",
 )
+@click.option(
+    "--include",
+    "included",
+    multiple=True,
+    type=click.Path(exists=True, path_type=Path),
+    help="A file of configuration, or a folder of them (YAML, JSON and templates): rules, "
+    "Alertmanager's routing. Repeatable; billing.yml is always kept.",
+)
 @OUTPUT
-def backup(file: Path | None, check: bool, output: str) -> None:
-    """Write the ledger to FILE, or to stdout if that is `-`; the exporter may run meanwhile.
+def backup(file: Path | None, check: bool, included: tuple[Path, ...], output: str) -> None:
+    """Write the ledger and the configuration to FILE, or to stdout if that is `-`; the exporter may
+    run meanwhile.
 
-    FILE appears when it is whole and checked; by default its name tells the time.
+    FILE appears when it is whole and checked; by default its name tells the time. Secrets are taken
+    out of files of configuration.
     """
     settings = read_settings()
+    kept = _read_files(settings, included)
     os.nice(_NICENESS)
     to_stdout = file == Path("-")
     target = file or Path(datetime.now(UTC).strftime("billing-%Y%m%dT%H%M%SZ.backup"))
@@ -56,14 +69,14 @@ def backup(file: Path | None, check: bool, output: str) -> None:
         clients = _clients(settings, conninfo)
         if to_stdout:
             with bytes_shown("Backing up") as progress:
-                write_backup(clients, sys.stdout.buffer, progress)
+                write_backup(clients, sys.stdout.buffer, progress, kept.texts)
             sys.stdout.buffer.flush()
             _record(conninfo, "ledger.backup", "stdout", {})
             click.echo("The backup was not checked: it went to stdout.", err=True)
             return
         with _private_file(target) as (partial, opened):
             with bytes_shown("Backing up") as progress:
-                manifest = write_backup(clients, opened, progress)
+                manifest = write_backup(clients, opened, progress, kept.texts)
             opened.flush()
             os.fsync(opened.fileno())
             found = _restore_aside(settings, partial) if check else None
@@ -71,13 +84,16 @@ def backup(file: Path | None, check: bool, output: str) -> None:
         details = {"bytes": size_bytes, "checked": check, "sha256": manifest.dump_sha256}
         _record(conninfo, "ledger.backup", target.name, details)
     if output == "json":
-        print_json({"file": str(target), **details, "figures": manifest.figures})
+        files = {"files": [*kept.texts], "redacted": kept.redacted, "left_out": kept.left_out}
+        print_json({"file": str(target), **details, "figures": manifest.figures, **files})
         return
     columns: dict[str, Figures] = {"in the ledger": manifest.figures}
     if found is not None:
         columns["in the backup"] = found
     _print_figures(columns)
     click.echo(f"{target}: {size_bytes} bytes, {'checked' if check else 'not checked'}")
+    if kept.texts:
+        click.echo(f"with {len(kept.texts)} files of configuration")
 
 
 @click.command("restore")
@@ -85,8 +101,14 @@ def backup(file: Path | None, check: bool, output: str) -> None:
 @click.option(
     "--replace", is_flag=True, help="Move a ledger that isn't empty aside, whatever it holds."
 )
+@click.option(
+    "--configuration",
+    "folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Write the files of configuration below this folder.",
+)
 @OUTPUT
-def restore_(file: Path, replace: bool, output: str) -> None:
+def restore_(file: Path, replace: bool, folder: Path | None, output: str) -> None:
     """Put the backup in FILE in the ledger's place. No exporter may run meanwhile.
 
     Counters start again at 0 afterwards, so that Prometheus sees a restart.
@@ -95,6 +117,7 @@ def restore_(file: Path, replace: bool, output: str) -> None:
     with _explaining():
         manifest = read_manifest(file)
         find_missing(manifest.migrations, read_migrations())
+        places = find_places(manifest.files, folder) if folder else {}
     with _server(settings, make=True) as conninfo, _explaining():
         clients = _clients(settings, conninfo)
         if clients.major < manifest.server_major:
@@ -119,11 +142,14 @@ def restore_(file: Path, replace: bool, output: str) -> None:
         migrate(conninfo)
         details = {"made_at": str(manifest.made_at), "set_aside": list(done.set_aside)}
         _record(conninfo, "ledger.restore", file.name, details)
+        write_files(places)
     if output == "json":
-        print_json({"file": str(file), **details, "figures": manifest.figures})
+        files = {"files": [str(path) for path in places]}
+        print_json({"file": str(file), **details, "figures": manifest.figures, **files})
     else:
         click.echo(f"Restored what the ledger held at {manifest.made_at:%Y-%m-%d %H:%M:%S} UTC.")
     _show_leftovers(present, done, clients)
+    _show_files(manifest, folder)
 
 
 def _show_loss(manifest: Manifest, present: Present) -> None:
@@ -158,6 +184,33 @@ def _show_leftovers(present: Present, done: Restored, clients: Clients) -> None:
             "erase these customers again.",
             err=True,
         )
+
+
+def _read_files(settings: Settings, included: Iterable[Path]) -> KeptFiles:
+    """billing.yml, if it is there, and what is named; on stderr, what was taken out or left out."""
+    own = [settings.config_path] if settings.config_path.is_file() else []
+    with _explaining():
+        kept = read_files([*own, *included], protect_stderr().clean_surely)
+    for name, count in kept.redacted.items():
+        click.echo(f"{name}: {count} secrets are not in the backup.", err=True)
+    for name in kept.left_out:
+        click.echo(f"{name} is not in the backup: it is no YAML, JSON or template.", err=True)
+    return kept
+
+
+def _show_files(manifest: Manifest, folder: Path | None) -> None:
+    """On stderr: what there is of configuration, and what has to be put into it again."""
+    if manifest.files and folder is None:
+        click.echo(
+            f"The backup has {len(manifest.files)} files of configuration: --configuration writes "
+            "them to a folder.",
+            err=True,
+        )
+    elif folder:
+        click.echo(f"{len(manifest.files)} files of configuration are in {folder}.", err=True)
+        for name, text in manifest.files.items():
+            if REDACTED in text:
+                click.echo(f"{name}: put the secrets in, where it says {REDACTED}.", err=True)
 
 
 @contextmanager

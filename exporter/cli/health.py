@@ -1,7 +1,7 @@
 """`health`: is the running exporter well, and all that it needs."""
 
 import sys
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
@@ -14,12 +14,20 @@ _MARKS = {"ok": "✔", "unknown": "?", "degraded": "!", "failing": "✖"}
 
 
 @click.command()
+@click.option(
+    "--ready",
+    "only_ready",
+    is_flag=True,
+    help="Ask only whether it takes events, without a key: a probe for containers.",
+)
 @OUTPUT
-def health(output: str) -> None:
+def health(only_ready: bool, output: str) -> None:
     """Ask the running exporter whether it lives and takes events, and what its checks of database,
     Stripe, webhooks, Alertmanager and its own jobs found; exit 1 unless all is well.
     """
     settings = read_settings()
+    if only_ready:
+        _probe(settings, output)
     checks = dict.fromkeys(("healthy", "ready", "postgres"), False)
     report: dict[str, Any] | None = None
     trouble = ""
@@ -41,6 +49,18 @@ def health(output: str) -> None:
     if trouble:
         fail(trouble)
     sys.exit(0 if all(checks.values()) and report and report["status"] == "healthy" else 1)
+
+
+def _probe(settings: Settings, output: str) -> NoReturn:
+    try:
+        ready = request(settings, "GET", "/-/ready")[0] == 200
+    except OSError as error:
+        fail(f"nothing answers at {base_url(settings)}: {error}")
+    if output == "json":
+        print_json({"ready": ready})
+    else:
+        click.echo(f"{'✔' if ready else '✖'} ready")
+    sys.exit(0 if ready else 1)
 
 
 def _ask(settings: Settings) -> tuple[dict[str, Any] | None, str]:

@@ -30,47 +30,54 @@ _NAME = re.compile(
     re.IGNORECASE,
 )
 _WORDS = r"(?:passw(?:or)?d|passphrase|secret|token|credentials?|api_?key|(?:\b|_)(?:pwd|dsn|key))"
-# The form of a secret, and what is left of it.
-_FORMS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
-    (re.compile(pattern, flags), left)
-    for pattern, flags, left in (
-        (
-            r"-----BEGIN ([A-Z ]*PRIVATE KEY)-----.*?(?:-----END \1-----|\Z)",
-            re.DOTALL,
-            REDACTED,
-        ),
-        (r"\b((?:sk|rk)_(?:org_)?(?:live|test)_)[A-Za-z0-9]{4,}", 0, rf"\1{REDACTED}"),
-        (r"\b(whsec_|bek_)[A-Za-z0-9+/=_-]{4,}", 0, rf"\1{REDACTED}"),
-        (r"\$2[aby]\$\d\d\$[./A-Za-z0-9]{53}", 0, REDACTED),
-        (r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*", 0, REDACTED),
-        (r"([a-z][a-z0-9+.-]{0,20}://[^\s:/@?#]*):\S*@", re.IGNORECASE, rf"\1:{REDACTED}@"),
-        (
-            r"\b(bearer|basic)(\s+)(?!authentication\b)[A-Za-z0-9+/=._~-]{8,}",
-            re.IGNORECASE,
-            rf"\1\2{REDACTED}",
-        ),
-        (
-            r"(https://hooks\.slack(?:-gov)?\.com/)[A-Za-z]+/[^\s\"'<>]+",
-            re.IGNORECASE,
-            rf"\1{REDACTED}",
-        ),
-        (r"\bxox[a-z]-[A-Za-z0-9-]{8,}", 0, REDACTED),
-        (
-            r"(https://events\.(?:eu\.)?pagerduty\.com/(?:integration|x-ere)/)[^\s\"'<>/]+",
-            re.IGNORECASE,
-            rf"\1{REDACTED}",
-        ),
-        (
-            rf"({_WORDS}[\"']?\s*=\s*[\"']?)(?:(?<=[\"'])[^\"']*|[^\s\"'&,;]+)",
-            re.IGNORECASE,
-            rf"\1{REDACTED}",
-        ),
-        (
-            rf"([\"'][\w-]*{_WORDS}[\"']\s*:\s*)(?:\"(?:[^\"\\]|\\.)*\"|'[^']*')",
-            re.IGNORECASE,
-            rf'\1"{REDACTED}"',
-        ),
-    )
+_Form = tuple[re.Pattern[str], str]
+
+
+def _compiled(*forms: tuple[str, int, str]) -> tuple[_Form, ...]:
+    return tuple((re.compile(pattern, flags), left) for pattern, flags, left in forms)
+
+
+# The form of a secret, and what is left of it: what is nothing else,
+_SURE_FORMS = _compiled(
+    (
+        r"-----BEGIN ([A-Z ]*PRIVATE KEY)-----.*?(?:-----END \1-----|\Z)",
+        re.DOTALL,
+        REDACTED,
+    ),
+    (r"\b((?:sk|rk)_(?:org_)?(?:live|test)_)[A-Za-z0-9]{4,}", 0, rf"\1{REDACTED}"),
+    (r"\b(whsec_|bek_)[A-Za-z0-9+/=_-]{4,}", 0, rf"\1{REDACTED}"),
+    (r"\$2[aby]\$\d\d\$[./A-Za-z0-9]{53}", 0, REDACTED),
+    (r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*", 0, REDACTED),
+    (r"([a-z][a-z0-9+.-]{0,20}://[^\s:/@?#]*):\S*@", re.IGNORECASE, rf"\1:{REDACTED}@"),
+    (
+        r"(https://hooks\.slack(?:-gov)?\.com/)[A-Za-z]+/[^\s\"'<>]+",
+        re.IGNORECASE,
+        rf"\1{REDACTED}",
+    ),
+    (r"\bxox[a-z]-[A-Za-z0-9-]{8,}", 0, REDACTED),
+    (
+        r"(https://events\.(?:eu\.)?pagerduty\.com/(?:integration|x-ere)/)[^\s\"'<>/]+",
+        re.IGNORECASE,
+        rf"\1{REDACTED}",
+    ),
+)
+# and what may be, where a text isn't meant to be read by a program.
+_LIKELY_FORMS = _compiled(
+    (
+        r"\b(bearer|basic)(\s+)(?!authentication\b)[A-Za-z0-9+/=._~-]{8,}",
+        re.IGNORECASE,
+        rf"\1\2{REDACTED}",
+    ),
+    (
+        rf"({_WORDS}[\"']?\s*=\s*[\"']?)(?:(?<=[\"'])[^\"']*|[^\s\"'&,;]+)",
+        re.IGNORECASE,
+        rf"\1{REDACTED}",
+    ),
+    (
+        rf"([\"'][\w-]*{_WORDS}[\"']\s*:\s*)(?:\"(?:[^\"\\]|\\.)*\"|'[^']*')",
+        re.IGNORECASE,
+        rf'\1"{REDACTED}"',
+    ),
 )
 
 
@@ -81,6 +88,11 @@ def secret_values(settings: Settings) -> Iterator[str]:
     with contextlib.suppress(psycopg.ProgrammingError):
         yield str(conninfo_to_dict(settings.database_url.reveal()).get("password") or "")
     yield os.environ.get("PGPASSWORD", "")
+
+
+def names_secret(name: str) -> bool:
+    """Whether what stands beside such a name is a secret."""
+    return _NAME.search(name) is not None
 
 
 class Redactor:
@@ -97,10 +109,17 @@ class Redactor:
 
     def clean(self, text: str) -> str:
         """The text without secrets."""
+        text = self.clean_surely(text)
+        for pattern, left in _LIKELY_FORMS:
+            text = pattern.sub(left, text)
+        return text
+
+    def clean_surely(self, text: str) -> str:
+        """The text without those that are known, or can be nothing else: it stays what it is."""
         self._look()
         if self._values is not None:
             text = self._values.sub(REDACTED, text)
-        for pattern, left in _FORMS:
+        for pattern, left in _SURE_FORMS:
             text = pattern.sub(left, text)
         return text
 

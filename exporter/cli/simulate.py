@@ -66,6 +66,12 @@ _RETENTION_MARGIN_DAYS = 5
     help="How many customers there are at the start.",
 )
 @click.option(
+    "--customers",
+    metavar="NAME",
+    default="",
+    help="Have the same customers at the start as other runs of this name and seed.",
+)
+@click.option(
     "--incident-after",
     type=Duration(),
     default=INCIDENT_AFTER_SECONDS,
@@ -103,6 +109,7 @@ def simulate(
     speed: float,
     flat: bool,
     organizations: int,
+    customers: str,
     incident_after: float,
     incident_for: float,
     only: str | None,
@@ -145,6 +152,7 @@ def simulate(
         growth_per_week=0.0 if flat else GROWTH_PER_WEEK,
         rhythm=not flat,
         livemode=livemode,
+        customers=customers,
     )
     run = Run(
         simulation=simulation,

@@ -3,8 +3,10 @@
 import json
 import random
 import time
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +15,11 @@ import pytest
 import requests
 
 from exporter.ledger.lease import LEASE_SECONDS
+from exporter.ledger.ports import find_free_port
 from tests.support.exporter import ADMIN_KEY, ExporterProcess
-from tests.support.ledger import counted_samples, nonzero_samples
+from tests.support.ledger import counted_samples, event_ids, nonzero_samples
+from tests.support.retrying import RetryingClient, Tally
+from tests.support.sendings import Sums
 from tests.support.stripe import sign
 from tests.support.stripe_cases import fixture
 from tests.support.telemetry import payment
@@ -24,6 +29,9 @@ EVENTS = 1_200
 BATCH = 60
 CLIENTS_EACH = 3
 SUBSCRIPTIONS = 12
+ROLLED = ("a", "b", "c")
+ROLLING_CLIENTS = 4
+ROLLING_PACE_SECONDS = 0.02
 
 Post = tuple[str, bytes]
 
@@ -176,3 +184,68 @@ def test_a_killed_process_name_is_taken_over_within_its_expiry(
         assert second.scrape().total("billing_payment_processed_total") == 1
         assert second.send_events(before).json()["duplicates"] == 1
         assert second.send_events(payment("after")).json()["accepted"] == 1
+
+
+def test_a_rolling_restart_loses_nothing_that_one_retry_does_not_mend(
+    tmp_path: Path, database_url: str
+) -> None:
+    """Three replicas under load; each is stopped, and is ready again before the next is."""
+    addresses = {name: f"127.0.0.1:{find_free_port()}" for name in ROLLED}
+    urls = [f"http://{address}" for address in addresses.values()]
+    tally, pauses_seconds = Tally(), []
+
+    def start(name: str) -> ExporterProcess:
+        settings = {"BILLING_REPLICA": name, "BILLING_LISTEN_ADDRESS": addresses[name]}
+        return running.enter_context(ExporterProcess(tmp_path / name, database_url, settings))
+
+    with ExitStack() as running:
+        replicas = {name: start(name) for name in ROLLED}
+        for replica in replicas.values():
+            replica.wait_ready()
+        clients = [
+            RetryingClient(f"client{number}", urls, tally, ROLLING_PACE_SECONDS)
+            for number in range(ROLLING_CLIENTS)
+        ]
+        for client in clients:
+            running.callback(client.stop)
+            client.start()
+        for name in ROLLED:
+            wait_more(tally, urls)
+            begun = time.monotonic()
+            assert replicas[name].stop() == 0, replicas[name].log
+            replicas[name] = start(name).wait_ready()
+            pauses_seconds.append(round(time.monotonic() - begun, 1))
+        wait_more(tally, urls)
+        for client in clients:
+            client.stop()
+        scrapes = [replica.scrape() for replica in replicas.values()]
+
+    told = f"{tally.requests} requests, first attempts that failed: {dict(tally.firsts)}, each "
+    told += f"replica away for {pauses_seconds} s"
+    assert tally.gave_up == [], told
+    assert set(tally.firsts) <= {0, 503}, told
+    assert event_ids(database_url) == tally.sent.keys()
+    for name, scrape in zip(ROLLED, scrapes, strict=True):
+        assert nonzero_samples(scrape) == counted_samples(database_url, name)
+    assert stored_sums(database_url) == tally.sums()
+
+
+def stored_sums(conninfo: str) -> Sums:
+    """What all replicas counted together, in the ledger's integer units."""
+    query = "SELECT metric, labels, part, sum(amount) FROM ledger.current_totals GROUP BY 1, 2, 3"
+    with psycopg.connect(conninfo) as connection:
+        return Counter(
+            {
+                (metric, frozenset(labels.items()), part): int(amount)
+                for metric, labels, part, amount in connection.execute(query)
+                if amount
+            }
+        )
+
+
+def wait_more(tally: Tally, urls: list[str]) -> None:
+    """Until every replica has answered some more."""
+    wanted = {url: tally.by_url[url] + 20 for url in urls}
+    wait_until(
+        lambda: all(tally.by_url[url] >= wanted[url] for url in urls), 30, "all replicas answer"
+    )

@@ -92,6 +92,7 @@ BEGIN
         CROSS JOIN LATERAL (
             SELECT ledger.previous_start(o.anchor_start, o.period_start, o.period_end) AS began,
                 o.period_start AS ended
+            OFFSET 0  -- It is computed once.
         ) AS p
         JOIN shared.usage AS u ON u.organization_id = o.organization_id AND u.quota > 0
         CROSS JOIN LATERAL (

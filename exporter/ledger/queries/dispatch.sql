@@ -100,8 +100,17 @@ SELECT organization_id FROM shared.billing_alerts
 WHERE resolved_at IS NULL AND type = %(type)s LIMIT %(rows)s;
 
 -- name: forget_ended
-DELETE FROM ledger.dispatched_alerts
-WHERE ended_at < %(now)s - %(seconds)s * interval '1 s';
+-- What was told for long enough, and what was told once and is followed by another alert of the same
+-- labels: to Alertmanager the two are one, whose end it must not hear of any more.
+DELETE FROM ledger.dispatched_alerts AS d
+WHERE d.ended_at < %(now)s - %(seconds)s * interval '1 s'
+    OR (%(all_know)s AND d.ended_at IS NOT NULL AND EXISTS (
+        SELECT FROM ledger.dispatched_alerts AS n
+        WHERE n.type = d.type AND n.organization_id = d.organization_id
+            AND n.meter IS NOT DISTINCT FROM d.meter AND n.severity = d.severity
+            AND n.alert_id <> d.alert_id
+            AND (n.starts_at, n.alert_id) > (d.starts_at, d.alert_id)
+    ));
 
 -- name: write_open_gauges
 WITH counted AS (

@@ -88,6 +88,8 @@ def test_health_says_yes_of_a_running_exporter(command: Command) -> None:
     wait_until(lambda: command("health").returncode == 0, 30, "the checks are made, and well")
     answer = command("health")
     assert answer.stdout.startswith("✔ healthy\n✔ ready\n✔ postgres\n")
+    assert command("health", "--ready").stdout == "✔ ready\n"
+    assert json.loads(command("health", "--ready", "-o", "json").stdout) == {"ready": True}
     shown = json.loads(command("health", "-o", "json").stdout)
     assert (shown["billing"]["status"], shown["billing"]["score"]) == ("healthy", 100)
     assert [shown[name] for name in ("healthy", "ready", "postgres")] == [True] * 3

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -172,6 +173,17 @@ def test_a_dry_run_writes_the_same_bytes_again(command: Command, served: Exporte
     assert {line["path"] for line in lines} == {"/api/v1/events", "/api/webhooks/stripe"}
     assert "Bearer" not in first.stdout
     assert served.scrape().total("billing_events_received_total") == before
+
+
+def test_runs_of_the_same_name_tell_of_the_same_customers(command: Command) -> None:
+    def users(*arguments: str) -> set[str]:
+        told = command("simulate", "--dry-run", "--events", "300", "--only", "app", *arguments)
+        return set(re.findall(r'customer_id\\": ?\\"(\w+)', told.stdout))
+
+    at = ("--organizations", "20", "--start")
+    named = users("--customers", "shop", *at, "2026-11-20T12:00:00Z")
+    assert len(named & users("--customers", "shop", *at, "2026-11-21T12:00:00Z")) > 10
+    assert not named & users(*at, "2026-11-20T12:00:00Z")
 
 
 def test_the_scenarios_are_listed(command: Command) -> None:

@@ -134,6 +134,7 @@ def test_the_schema_files_are_what_the_migrations_make(any_postgres: EmbeddedSer
             "schema_usage_alerts.sql",
             "schema_organizations.sql",
             "schema_facts.sql",
+            "schema_payments.sql",
             "schema_alert_life.sql",
             "schema_dispatch.sql",
             "schema_answers.sql",

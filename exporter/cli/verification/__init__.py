@@ -1,0 +1,1 @@
+"""What `verify` looks at: a part of an installation a file."""
