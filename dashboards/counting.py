@@ -1,8 +1,9 @@
-"""Queries of counters, as boards about money and usage ask for them; each source by itself."""
+"""Queries of counters, each source by itself, and of figures that every replica tells alike."""
 
 from dashboards.panels import Target
-from dashboards.selecting import or_none, select
+from dashboards.selecting import series, series_or_none
 from exporter.catalogue.model import Metric
+from exporter.catalogue.own_metrics import BUILD_INFO
 
 CURRENT = "$__rate_interval"
 CHOSEN = "$__range"
@@ -22,8 +23,8 @@ def counted(by: str, window: str, *matchers: str, name: str = "metric") -> str:
 
 def an_hour(metric: Metric, by: str, *matchers: str, legend: str = "") -> Target:
     """What a counter that exists from the start counts per hour."""
-    query = select(f"3600 * {counted(by, CURRENT, *matchers)}", metric=metric)
-    return Target(query, legend or legend_of(by))
+    text = f"3600 * {counted(by, CURRENT, *matchers)}"
+    return series(legend or legend_of(by), text, metric=metric)
 
 
 def seen_an_hour(metric: Metric, by: str, *matchers: str) -> Target:
@@ -31,19 +32,36 @@ def seen_an_hour(metric: Metric, by: str, *matchers: str) -> Target:
     something.
     """
     text = f"3600 * {counted(by, CURRENT, *matchers)} > 0"
-    return Target(or_none(text, by.rpartition(" ")[2], metric=metric), legend_of(by))
+    return series_or_none(legend_of(by), by.rpartition(" ")[2], text, metric=metric)
 
 
 def seen_in_range(metric: Metric, by: str, *matchers: str) -> Target:
     """What such a one counted in the chosen time."""
     text = f"{counted(by, CHOSEN, *matchers)} > 0"
-    return Target(or_none(text, by.rpartition(" ")[2], metric=metric), legend_of(by))
+    return series_or_none(legend_of(by), by.rpartition(" ")[2], text, metric=metric)
 
 
 def in_range(metric: Metric, by: str, *matchers: str, legend: str = "") -> Target:
     """What a counter that exists from the start counted in the chosen time."""
-    query = select(counted(by, CHOSEN, *matchers), metric=metric)
-    return Target(query, legend or legend_of(by))
+    return series(legend or legend_of(by), counted(by, CHOSEN, *matchers), metric=metric)
+
+
+def held(*matchers: str) -> str:
+    """A figure that is the same on every replica, once; text in which `@held` is the metric."""
+    chosen = ", ".join(("<here>", *matchers))
+    return f"max without (instance, replica) (@held{{{chosen}}})"
+
+
+def total_held(metric: Metric, legend: str, *matchers: str) -> Target:
+    """Such figures together, 0 while an exporter runs that has nothing to tell."""
+    text = f"sum({held(*matchers)})\nor 0 * group(@running{{<here>}})"
+    return series(legend, text, held=metric, running=BUILD_INFO)
+
+
+def held_by(metric: Metric, label: str, *matchers: str) -> Target:
+    """Such figures by a label, from the first on; until then one at 0."""
+    text = f"sum by ({label}) ({held(*matchers)})"
+    return series_or_none(legend_of(label), label, text, held=metric)
 
 
 def legend_of(by: str) -> str:

@@ -147,7 +147,7 @@ _ACTS = Row(
 
 DASHBOARD = Dashboard(
     uid="billing-audit",
-    title="Billing / Audit log",
+    title="Billing: the audit log",
     description=(
         "What was changed, acknowledged or refused, and by whom. It asks the ledger as the role "
         "billing_auditor: docs/dashboards.md says how to set up the data source."

@@ -60,8 +60,8 @@ LIMIT 200
             title="Open and held by nobody",
             kind="table",
             description=(
-                "Alerts that are open and that nobody has acknowledged, the most severe and oldest"
-                " first."
+                "Alerts that are open and that nobody has acknowledged, the most severe and "
+                "oldest first."
             ),
             targets=(
                 Target(

@@ -1,8 +1,8 @@
 """A row of the dashboard about usage: credits, and what Stripe meters."""
 
 from dashboards.counting import AN_HOUR, an_hour, in_range
-from dashboards.panels import Panel, Row, Shown, Step, Target
-from dashboards.selecting import select
+from dashboards.panels import Panel, Row, Shown, Step
+from dashboards.selecting import series
 from exporter.catalogue import metrics as m
 from exporter.settings.thresholds.grants import GRANT_LARGE, GRANTS_LARGE_SHARE
 
@@ -40,13 +40,11 @@ CREDITS = Row(
                 "`credit_grant_large_credits` of `billing.yml`."
             ),
             targets=(
-                Target(
-                    select(
-                        f"1 - {_SMALL}\n/ {_ALL}",
-                        size=m.CREDIT_GRANT_SIZE,
-                        large=GRANT_LARGE,
-                    ),
+                series(
                     "{{source}}",
+                    f"1 - {_SMALL}\n/ {_ALL}",
+                    size=m.CREDIT_GRANT_SIZE,
+                    large=GRANT_LARGE,
                 ),
             ),
             unit="percentunit",

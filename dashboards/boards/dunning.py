@@ -11,10 +11,10 @@ from dashboards.counting import (
     seen_an_hour,
     seen_in_range,
 )
-from dashboards.panels import MONEY, Panel, Row, Shown, Step, Target
-from dashboards.selecting import select
+from dashboards.panels import MONEY, Panel, Row, Shown, Step
+from dashboards.selecting import series, series_or_none
 from exporter.catalogue import metrics as m
-from exporter.catalogue.own_metrics import BUILD_INFO, SUBSCRIPTIONS
+from exporter.catalogue.own_metrics import SUBSCRIPTIONS
 from exporter.settings.thresholds.money import PAYOUTS_FAILED_LEAST, REFUNDS_HIGH
 
 _MONEY_BY = "source, currency"
@@ -35,16 +35,12 @@ DUNNING = Row(
                 "and its API; past due is what dunning works on."
             ),
             targets=(
-                Target(
-                    select(
-                        "sum by (status) (max without (instance, replica) "
-                        '(@subscriptions{<here>, <mode>, plan=~"$plan"}))\n'
-                        'or label_replace(0 * group(@build_info{<here>}), "status", "none yet", '
-                        '"", "")',
-                        subscriptions=SUBSCRIPTIONS,
-                        build_info=BUILD_INFO,
-                    ),
+                series_or_none(
                     "{{status}}",
+                    "status",
+                    "sum by (status) (max without (instance, replica) "
+                    '(@subscriptions{<here>, <mode>, plan=~"$plan"}))',
+                    subscriptions=SUBSCRIPTIONS,
                 ),
             ),
             unit="short",
@@ -73,8 +69,8 @@ DUNNING = Row(
             title="Money of failed invoices per hour",
             kind="timeseries",
             description=(
-                "What failed attempts left open, what was paid after a failure, and what was given"
-                " up."
+                "What failed attempts left open, what was paid after a failure, and what was "
+                "given up."
             ),
             targets=(
                 an_hour(
@@ -108,13 +104,11 @@ DUNNING = Row(
                 "was paid and not given up."
             ),
             targets=(
-                Target(
-                    select(
-                        f"{_RECOVERED}\n/ ({_RECOVERED} + {_GIVEN_UP})",
-                        recovered=m.INVOICE_RECOVERED,
-                        given_up=m.INVOICE_WRITTEN_OFF,
-                    ),
+                series(
                     "{{source}}",
+                    f"{_RECOVERED}\n/ ({_RECOVERED} + {_GIVEN_UP})",
+                    recovered=m.INVOICE_RECOVERED,
+                    given_up=m.INVOICE_WRITTEN_OFF,
                 ),
             ),
             unit="percentunit",
@@ -160,13 +154,11 @@ MOVED_BACK = Row(
             kind="timeseries",
             description="Refunds of the succeeded payments and the refunds together.",
             targets=(
-                Target(
-                    select(
-                        f"{_REFUNDED}\n/ ({_SUCCEEDED} + {_REFUNDED})",
-                        refunds=m.REFUND_ISSUED,
-                        processed=m.PAYMENT_PROCESSED,
-                    ),
+                series(
                     "{{source}}",
+                    f"{_REFUNDED}\n/ ({_SUCCEEDED} + {_REFUNDED})",
+                    refunds=m.REFUND_ISSUED,
+                    processed=m.PAYMENT_PROCESSED,
                 ),
             ),
             unit="percentunit",

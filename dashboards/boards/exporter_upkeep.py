@@ -5,6 +5,7 @@ from dashboards.panels import Column, Panel, Row, Shown, Step, Target
 from dashboards.selecting import or_none, select, series
 from exporter.catalogue import alert_metrics as alerts
 from exporter.catalogue import own_metrics as own
+from exporter.catalogue import reload_metrics
 from exporter.catalogue import usage_metrics as usage
 from exporter.settings.thresholds.health import HEALTH_LOW
 from exporter.settings.thresholds.upkeep import MONITOR_STALE_PERIODS
@@ -179,19 +180,19 @@ _RELOADS = Panel(
         Target(
             select(
                 "min by (instance, config) (@good{<here>})",
-                good=own.CONFIG_LAST_RELOAD_SUCCESSFUL,
+                good=reload_metrics.CONFIG_LAST_RELOAD_SUCCESSFUL,
             )
         ),
         Target(
             select(
                 "1000 * max by (instance, config) (@read{<here>})",
-                read=own.CONFIG_LAST_RELOAD_SUCCESS,
+                read=reload_metrics.CONFIG_LAST_RELOAD_SUCCESS,
             )
         ),
         Target(
             select(
                 "sum by (instance, config) (increase(@failures{<here>}[$__range]))",
-                failures=own.CONFIG_RELOAD_FAILURES,
+                failures=reload_metrics.CONFIG_RELOAD_FAILURES,
             )
         ),
     ),

@@ -13,7 +13,7 @@ from dashboards.counting import (
     seen_an_hour,
 )
 from dashboards.panels import MONEY, Dashboard, Panel, Row, Shown, Step, Target
-from dashboards.selecting import or_none, select
+from dashboards.selecting import risen, series, series_or_none
 from dashboards.variables import CURRENCY, DATASOURCE, INSTANCE, JOB, MODE, PLAN, TOLD_BY
 from exporter.catalogue import metrics as m
 from exporter.catalogue.own_metrics import (
@@ -27,6 +27,7 @@ from exporter.settings.thresholds.payments import PAYMENT_FAILURE_CRITICAL, PAYM
 
 _PLANS = 'plan=~"$plan"'
 _MONEY_BY = "source, currency"
+_FAILURES_IN_RANGE = risen("@metric{<here>, <mode>, <told>}")
 _NO_HOUR = "No full hour with a payment yet"
 _FAILURES = (
     Step("green"),
@@ -42,7 +43,7 @@ def _last_hour(name: str) -> str:
 def _failed_share(window: str) -> Target:
     some = counted("source", window, 'status="failed"')
     text = f"{some}\n/ {counted('source', window)}"
-    return Target(select(text, metric=m.PAYMENT_PROCESSED), "{{source}}")
+    return series("{{source}}", text, metric=m.PAYMENT_PROCESSED)
 
 
 _NOW = Row(
@@ -56,9 +57,7 @@ _NOW = Row(
                 "told of them. Sources describe the same payments and are never added up."
             ),
             targets=(
-                Target(
-                    select(_last_hour("amount"), amount=REVENUE_AMOUNT), "{{source}} {{currency}}"
-                ),
+                series("{{source}} {{currency}}", _last_hour("amount"), amount=REVENUE_AMOUNT),
             ),
             unit=MONEY,
             width=6,
@@ -69,17 +68,15 @@ _NOW = Row(
             title="Against the expected",
             kind="stat",
             description=(
-                "The last full hour against the median of the same hour of two to four past weeks."
-                " There is no figure before the second week."
+                "The last full hour against the median of the same hour of two to four past "
+                "weeks. There is no figure before the second week."
             ),
             targets=(
-                Target(
-                    select(
-                        f"{_last_hour('amount')}\n/ ({_last_hour('expected')} > 0)",
-                        amount=REVENUE_AMOUNT,
-                        expected=REVENUE_EXPECTED_AMOUNT,
-                    ),
+                series(
                     "{{source}}",
+                    f"{_last_hour('amount')}\n/ ({_last_hour('expected')} > 0)",
+                    amount=REVENUE_AMOUNT,
+                    expected=REVENUE_EXPECTED_AMOUNT,
                 ),
             ),
             unit="percentunit",
@@ -108,15 +105,13 @@ _NOW = Row(
                 "Subscriptions whose last invoice isn't paid and is tried again, by the ledger."
             ),
             targets=(
-                Target(
-                    select(
-                        "sum(max without (instance, replica) "
-                        '(@subscriptions{<here>, <mode>, plan=~"$plan", status="past_due"}))\n'
-                        "or 0 * group(@build_info{<here>})",
-                        subscriptions=SUBSCRIPTIONS,
-                        build_info=BUILD_INFO,
-                    ),
+                series(
                     "past due",
+                    "sum(max without (instance, replica) "
+                    '(@subscriptions{<here>, <mode>, plan=~"$plan", status="past_due"}))\n'
+                    "or 0 * group(@build_info{<here>})",
+                    subscriptions=SUBSCRIPTIONS,
+                    build_info=BUILD_INFO,
                 ),
             ),
             unit="short",
@@ -146,12 +141,11 @@ _REVENUE = Row(
                 "What each full hour brought, beside what the same hour of past weeks lets expect."
             ),
             targets=(
-                Target(
-                    select(_last_hour("amount"), amount=REVENUE_AMOUNT), "{{source}} {{currency}}"
-                ),
-                Target(
-                    select(_last_hour("expected"), expected=REVENUE_EXPECTED_AMOUNT),
+                series("{{source}} {{currency}}", _last_hour("amount"), amount=REVENUE_AMOUNT),
+                series(
                     "{{source}} {{currency}} expected",
+                    _last_hour("expected"),
+                    expected=REVENUE_EXPECTED_AMOUNT,
                 ),
             ),
             unit=MONEY,
@@ -216,8 +210,8 @@ _ATTEMPTS = Row(
             title="Share of attempts that fail",
             kind="timeseries",
             description=(
-                "Failed of all payment attempts, each source by itself. Alerts judge half an hour,"
-                " and only if more failed than chance would have it."
+                "Failed of all payment attempts, each source by itself. Alerts judge half an "
+                "hour, and only if more failed than chance would have it."
             ),
             targets=(_failed_share(CURRENT),),
             unit="percentunit",
@@ -237,17 +231,15 @@ _ATTEMPTS = Row(
             title="Why attempts failed",
             kind="bargauge",
             description=(
-                "The ten most frequent reasons in the chosen time: the issuer's decline code where"
-                " it is known, else the error code."
+                "The ten most frequent reasons in the chosen time: the issuer's decline code "
+                "where it is known, else the error code."
             ),
             targets=(
-                Target(
-                    or_none(
-                        f"topk(10, {counted('source, failure_code', CHOSEN)} > 0)",
-                        "failure_code",
-                        metric=m.PAYMENT_FAILURES,
-                    ),
+                series_or_none(
                     "{{source}} {{failure_code}}",
+                    "failure_code",
+                    f"topk(10, sum by (source, failure_code) ({_FAILURES_IN_RANGE}) > 0)",
+                    metric=m.PAYMENT_FAILURES,
                 ),
             ),
             unit="short",
@@ -259,10 +251,10 @@ _ATTEMPTS = Row(
 
 DASHBOARD = Dashboard(
     uid="billing-revenue",
-    title="Billing / Revenue and dunning",
+    title="Billing: revenue and dunning",
     description=(
-        "What comes in, in one currency and one mode at a time, what fails to, and what becomes of"
-        " what failed."
+        "What comes in, in one currency and one mode at a time, what fails to, and what becomes "
+        "of what failed."
     ),
     rows=(STATUS, _NOW, _REVENUE, _ATTEMPTS, DUNNING, MOVED_BACK),
     variables=(DATASOURCE, JOB, INSTANCE, MODE, CURRENCY, TOLD_BY, PLAN),

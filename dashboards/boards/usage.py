@@ -2,9 +2,19 @@
 
 from dashboards.boards.credits import CREDITS
 from dashboards.boards.status import STATUS
-from dashboards.counting import AN_HOUR, CURRENT, ONE_CURRENCY, an_hour, counted
-from dashboards.panels import MONEY, Dashboard, Panel, Row, Step, Target
-from dashboards.selecting import or_none, select
+from dashboards.boards.usage_alerts import ALERTS
+from dashboards.counting import (
+    AN_HOUR,
+    CURRENT,
+    ONE_CURRENCY,
+    an_hour,
+    counted,
+    held,
+    held_by,
+    total_held,
+)
+from dashboards.panels import MONEY, Dashboard, Panel, Row, Step
+from dashboards.selecting import series
 from dashboards.variables import (
     CURRENCY,
     DATASOURCE,
@@ -18,37 +28,17 @@ from dashboards.variables import (
 from exporter.catalogue import metrics as m
 from exporter.catalogue import usage_metrics as u
 from exporter.catalogue.alert_metrics import ALERTS_OPEN, ALERTS_UNACKNOWLEDGED
-from exporter.catalogue.model import Metric
-from exporter.catalogue.own_metrics import BUILD_INFO
+from exporter.settings.thresholds.organizations import ANOMALIES_HIGH, OVER_QUOTA_HIGH
 from rules.promql import days
 
 _METER = 'meter="$meter"'
 _PLANS, _RESOURCE = 'plan=~"$plan"', 'resource_type="$meter"'
+_OVER = 'level="over"'
 _WEEK = days(7)
 _FULL = (Step("green"), Step("red", 1.0))
 _NO_TOP = "Switched off: usage.top_organizations in billing.yml"
 _NO_PERIOD = "No period has ended yet"
-
-
-def _held(*matchers: str) -> str:
-    """The text of a figure that is the same on every replica, `@held`."""
-    return f"max without (instance, replica) (@held{{{', '.join(('<here>', *matchers))}}})"
-
-
-def _sum_of(metric: Metric, legend: str, *matchers: str) -> Target:
-    """One figure, which is 0 while an exporter runs that has nothing to tell."""
-    query = select(
-        f"sum({_held(*matchers)})\nor 0 * group(@build_info{{<here>}})",
-        held=metric,
-        build_info=BUILD_INFO,
-    )
-    return Target(query, legend)
-
-
-def _by(metric: Metric, label: str, *matchers: str) -> Target:
-    """A figure for each value of a label, from the first on; until then one at 0."""
-    text = f"sum by ({label}) ({_held(*matchers)})"
-    return Target(or_none(text, label, held=metric), f"{{{{{label}}}}}")
+_NOBODY = "Nobody has used anything yet"
 
 
 _NOW = Row(
@@ -61,7 +51,7 @@ _NOW = Row(
                 "Organisations that have used more of a meter than their quota in the current "
                 "period."
             ),
-            targets=(_sum_of(u.ORGANIZATIONS, "over", _METER, 'level="over"'),),
+            targets=(total_held(u.ORGANIZATIONS, "over", _METER, _OVER),),
             unit="short",
             width=4,
             height=5,
@@ -74,7 +64,7 @@ _NOW = Row(
                 "Organisations that have passed the limits `usage.warning_percent` or "
                 "`usage.critical_percent` of `billing.yml`, and aren't over their quota."
             ),
-            targets=(_sum_of(u.ORGANIZATIONS, "near", _METER, 'level=~"warning|critical"'),),
+            targets=(total_held(u.ORGANIZATIONS, "near", _METER, 'level=~"warning|critical"'),),
             unit="short",
             width=4,
             height=5,
@@ -84,7 +74,7 @@ _NOW = Row(
             title="Cost of usage over quotas",
             kind="stat",
             description="What it comes to so far in the current periods, in the chosen currency.",
-            targets=(_by(u.OVERAGE_COST, "currency", ONE_CURRENCY),),
+            targets=(held_by(u.OVERAGE_COST, "currency", ONE_CURRENCY),),
             unit=MONEY,
             width=5,
             height=5,
@@ -95,7 +85,7 @@ _NOW = Row(
             description=(
                 "Organisations whose usage of a meter is not what their past weeks lead to expect."
             ),
-            targets=(_sum_of(u.ANOMALIES_OPEN, "unusual", _METER),),
+            targets=(total_held(u.ANOMALIES_OPEN, "unusual", _METER),),
             unit="short",
             width=4,
             height=5,
@@ -106,8 +96,8 @@ _NOW = Row(
             kind="stat",
             description="All that are open now, and those that nobody has acknowledged.",
             targets=(
-                _sum_of(ALERTS_OPEN, "open"),
-                _sum_of(ALERTS_UNACKNOWLEDGED, "not acknowledged"),
+                total_held(ALERTS_OPEN, "open"),
+                total_held(ALERTS_UNACKNOWLEDGED, "not acknowledged"),
             ),
             unit="short",
             width=7,
@@ -125,17 +115,48 @@ _QUOTAS = Row(
             description=(
                 "How far their usage has come: below the first limit, near the quota, or over it."
             ),
-            targets=(_by(u.ORGANIZATIONS, "level", _METER),),
+            targets=(held_by(u.ORGANIZATIONS, "level", _METER),),
             unit="short",
             stacked=True,
         ),
         Panel(
-            title="Over a quota by meter",
+            title="Share over a quota by meter",
             kind="timeseries",
-            description="Of which usage organisations have more than their quota.",
-            targets=(_by(u.ORGANIZATIONS, "meter", 'level="over"'),),
-            unit="short",
+            description="Of the organisations that use a meter, those that are over their quota.",
+            targets=(
+                series(
+                    "{{meter}}",
+                    f"sum by (meter) ({held(_OVER)})\n/ sum by (meter) ({held()})",
+                    held=u.ORGANIZATIONS,
+                ),
+            ),
+            unit="percentunit",
             least=0,
+            steps=(Step("green"), Step("red", OVER_QUOTA_HIGH)),
+            no_value=_NOBODY,
+            alert="BillingOrganizationsOverQuotaMany",
+        ),
+        Panel(
+            title="Share with unusual usage by meter",
+            kind="timeseries",
+            description=(
+                "Of the organisations that use a meter, those whose usage is not what their past "
+                "weeks lead to expect."
+            ),
+            targets=(
+                series(
+                    "{{meter}}",
+                    f"sum by (meter) ({held()})\n"
+                    "/ sum by (meter) (max without (instance, replica) (@all{<here>}))",
+                    held=u.ANOMALIES_OPEN,
+                    all=u.ORGANIZATIONS,
+                ),
+            ),
+            unit="percentunit",
+            least=0,
+            steps=(Step("green"), Step("red", ANOMALIES_HIGH)),
+            no_value=_NOBODY,
+            alert="BillingUsageAnomaliesMany",
         ),
         Panel(
             title="Units over quotas",
@@ -144,8 +165,9 @@ _QUOTAS = Row(
                 "What organisations have used over their quotas in their current periods, by "
                 "meter. It falls when periods end."
             ),
-            targets=(_by(u.OVERAGE_UNITS, "meter"),),
+            targets=(held_by(u.OVERAGE_UNITS, "meter"),),
             unit="short",
+            width=12,
             least=0,
         ),
         Panel(
@@ -154,25 +176,11 @@ _QUOTAS = Row(
             description=(
                 "What it comes to so far, in the chosen currency. It falls when periods end."
             ),
-            targets=(_by(u.OVERAGE_COST, "currency", ONE_CURRENCY),),
+            targets=(held_by(u.OVERAGE_COST, "currency", ONE_CURRENCY),),
             unit=MONEY,
+            width=12,
             least=0,
-        ),
-        Panel(
-            title="Open alerts by type",
-            kind="timeseries",
-            description="What the open alerts of organisations are about.",
-            targets=(_by(ALERTS_OPEN, "type"),),
-            unit="short",
-            stacked=True,
-        ),
-        Panel(
-            title="Unusual usage by meter",
-            kind="timeseries",
-            description="Organisations whose usage is not what their past weeks lead to expect.",
-            targets=(_by(u.ANOMALIES_OPEN, "meter"),),
-            unit="short",
-            least=0,
+            alert="BillingOverageCostSurge",
         ),
     ),
 )
@@ -203,15 +211,13 @@ _USAGE = Row(
                 "is as much."
             ),
             targets=(
-                Target(
-                    select(
-                        f"{counted('source, resource_type', CURRENT, _PLANS)}\n"
-                        "/ (sum by (source, resource_type) (rate(@metric{<here>, <mode>, <told>, "
-                        f"{_PLANS}}}[{CURRENT}] offset @week)) > 0)",
-                        metric=m.USAGE_TRACKED,
-                        week=_WEEK,
-                    ),
+                series(
                     "{{source}} {{resource_type}}",
+                    f"{counted('source, resource_type', CURRENT, _PLANS)}\n"
+                    "/ (sum by (source, resource_type) (rate(@metric{<here>, <mode>, <told>, "
+                    f"{_PLANS}}}[{CURRENT}] offset @week)) > 0)",
+                    metric=m.USAGE_TRACKED,
+                    week=_WEEK,
                 ),
             ),
             unit="percentunit",
@@ -231,9 +237,7 @@ _ONES = Row(
                 "they were made: the mean over periods that ended in the last 35 days."
             ),
             targets=(
-                Target(
-                    select(_held(), held=u.FORECAST_ERROR), "{{meter}}, {{days_ahead}} days ahead"
-                ),
+                series("{{meter}}, {{days_ahead}} days ahead", held(), held=u.FORECAST_ERROR),
             ),
             unit="percentunit",
             least=0,
@@ -247,10 +251,7 @@ _ONES = Row(
                 "or over it. They have series only while `usage.top_organizations` is above 0."
             ),
             targets=(
-                Target(
-                    select(f"sort_desc({_held()})", held=u.TOP_USAGE),
-                    "{{organization_id}} {{meter}}",
-                ),
+                series("{{organization_id}} {{meter}}", f"sort_desc({held()})", held=u.TOP_USAGE),
             ),
             unit="percentunit",
             steps=_FULL,
@@ -264,9 +265,10 @@ _ONES = Row(
                 "currency. They have series only while `usage.top_organizations` is above 0."
             ),
             targets=(
-                Target(
-                    select(f"sort_desc({_held(ONE_CURRENCY)})", held=u.TOP_COST),
+                series(
                     "{{organization_id}} {{meter}} {{currency}}",
+                    f"sort_desc({held(ONE_CURRENCY)})",
+                    held=u.TOP_COST,
                 ),
             ),
             unit=MONEY,
@@ -277,12 +279,12 @@ _ONES = Row(
 
 DASHBOARD = Dashboard(
     uid="billing-usage",
-    title="Billing / Usage and quotas",
+    title="Billing: usage and quotas",
     description=(
         "How much is used of each meter, how near organisations are to their quotas, what is over "
         "them, and the credits that pay for it."
     ),
-    rows=(STATUS, _NOW, _QUOTAS, _USAGE, CREDITS, _ONES),
+    rows=(STATUS, _NOW, _QUOTAS, ALERTS, _USAGE, CREDITS, _ONES),
     variables=(DATASOURCE, JOB, INSTANCE, MODE, CURRENCY, TOLD_BY, PLAN, METER),
     since="now-7d",
 )

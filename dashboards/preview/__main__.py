@@ -71,11 +71,12 @@ def main(*, prometheus: str, data_dir: Path, config: Path, out: Path, only: str)
 
 @contextlib.contextmanager
 def _ledger(data_dir: Path) -> Iterator[str]:
-    """The connection string of the ledger in this folder, empty if there is none."""
-    if not data_dir.is_dir():
+    """The connection string of the ledger that runs in this folder, empty if none does."""
+    server = EmbeddedServer.find_running(data_dir)
+    if server is None:
         yield ""
         return
-    with EmbeddedServer.open(data_dir) as server:
+    with server:
         yield server.conninfo(OPERATOR)
 
 

@@ -58,8 +58,9 @@ def draw_gauge(canvas: Canvas, box: Box, panel: Mapping[str, Any], found: Sequen
         place = Box(box.x + number * width, box.y, width, box.height - 10).inside(4, 2, 4, 2)
         axes = canvas.axes(place)
         axes.set_axis_off()
-        axes.set_xlim(-1.1 * place.width / place.height, 1.1 * place.width / place.height)
-        axes.set_ylim(-1.0, 1.2)
+        side = min(place.width, place.height)
+        axes.set_xlim(-1.1 * place.width / side, 1.1 * place.width / side)
+        axes.set_ylim(0.1 - 1.1 * place.height / side, 0.1 + 1.1 * place.height / side)
         part = 0.0 if math.isnan(one.value) else (one.value - low) / (high - low)
         part = min(1.0, max(0.0, part))
         axes.add_patch(Wedge((0, -0.2), 1.0, -30, 210, width=0.28, facecolor=EDGE))
@@ -77,7 +78,7 @@ def draw_bars(canvas: Canvas, box: Box, panel: Mapping[str, Any], found: Sequenc
     figures = _figures(panel, found)[:_MOST]
     height = min(26.0, (box.height - 10) / len(figures))
     most = max((one.value for one in figures if not math.isnan(one.value)), default=0.0) or 1.0
-    names = box.width * 0.4
+    names = box.width * 0.5
     axes = canvas.axes(Box(box.x + names, box.y, box.width - names - 70, height * len(figures)))
     axes.set_axis_off()
     axes.set_xlim(0, max(1.0, most) if most < 1 and _is_share(panel) else most)
@@ -86,7 +87,7 @@ def draw_bars(canvas: Canvas, box: Box, panel: Mapping[str, Any], found: Sequenc
         y = box.y + (number + 0.5) * height
         axes.barh(number, axes.get_xlim()[1], 0.7, color=EDGE)
         axes.barh(number, 0 if math.isnan(one.value) else one.value, 0.7, color=one.color)
-        canvas.text(box.x + 10, y, cut(one.name, names - 16), fontsize=7)
+        canvas.text(box.x + 10, y, cut(one.name, names - 12, 6.5), fontsize=6.5)
         canvas.text(box.x + box.width - 10, y, one.text, ha="right", color=one.color)
 
 

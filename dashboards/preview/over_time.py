@@ -57,7 +57,7 @@ def draw_heatmap(
         [_moment(at) for at in edges],
         np.arange(len(bounds) + 1),
         np.ma.masked_equal(counts, 0),
-        cmap="Oranges",
+        cmap="Oranges_r",
     )
     unit = panel["fieldConfig"]["defaults"].get("unit", "")
     _style(axes, unit, span)
