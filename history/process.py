@@ -4,16 +4,21 @@ from pathlib import Path
 
 from exporter.catalogue import own_metrics as own
 from exporter.catalogue import process_metrics as p
+from exporter.catalogue import reload_metrics
 from exporter.catalogue.book import MICRO
-from exporter.catalogue.labels import MONITOR
+from exporter.catalogue.own_labels import MONITOR
 from exporter.monitors.upkeep import make_monitors
 from exporter.settings import Config
 from exporter.totals import Totals
 from exporter.web.disk import DiskHealth
 
 _CORES_USED = 0.2
-# Of monitors that only some deployments have.
+# Of monitors that are made with more than the configuration.
 _OTHER_INTERVAL_SECONDS = 60.0
+# The ledger keeps no time of their passes.
+_OF_EACH_REPLICA = {"refresh", "replica"}
+# It needs a key of Stripe's.
+_NOT_HERE = {"ties"}
 _MIB = 2**20
 _PASS_SECONDS, _LAG_SECONDS = 0.003, 0.0004
 _LEDGER_BYTES_A_SECOND = 500
@@ -25,8 +30,8 @@ _STEADY = (
     (own.DEAD_LETTER_OLDEST, (), 0),
     (own.LEDGER_UNFOLDED_GROUPS, (), 20),
     (own.DATABASE_CLOCK_AHEAD, (), 200),
-    (own.CONFIG_LAST_RELOAD_SUCCESSFUL, ("secrets",), 1),
-    (own.CONFIG_LAST_RELOAD_SUCCESSFUL, ("web",), 1),
+    (reload_metrics.CONFIG_LAST_RELOAD_SUCCESSFUL, ("secrets",), 1),
+    (reload_metrics.CONFIG_LAST_RELOAD_SUCCESSFUL, ("web",), 1),
     (p.PROCESS_RESIDENT_MEMORY, (), 120 * _MIB),
     (p.PROCESS_VIRTUAL_MEMORY, (), 900 * _MIB),
     (p.PROCESS_OPEN_FDS, (), 32),
@@ -46,14 +51,16 @@ class Process:
         self._health = health
         self._start_seconds = start_seconds
         self._now = start_seconds
-        self._monitors = dict.fromkeys(MONITOR.values, _OTHER_INTERVAL_SECONDS)
-        for monitor in make_monitors(config.id_retention_days, health):
+        self._monitors = {
+            name: _OTHER_INTERVAL_SECONDS for name in MONITOR.values if name not in _NOT_HERE
+        }
+        for monitor in make_monitors(config, health):
             self._monitors[monitor.name] = monitor.interval_seconds
         started = round(start_seconds * MICRO)
         health.set(own.BUILD_INFO, (version, "main"), 1)
         health.set(p.PROCESS_START_TIME, (), started)
         for config_label in ("secrets", "web"):
-            health.set(own.CONFIG_LAST_RELOAD_SUCCESS, (config_label,), started)
+            health.set(reload_metrics.CONFIG_LAST_RELOAD_SUCCESS, (config_label,), started)
         DiskHealth(health, folder).observe()
         for metric, labels, value in _STEADY:
             health.set(metric, labels, value)
@@ -70,7 +77,8 @@ class Process:
         health.set(own.LEDGER_SIZE, (), 64 * _MIB + round(age * _LEDGER_BYTES_A_SECOND))
         for name, interval in self._monitors.items():
             last = now_seconds // interval
-            health.set(own.MONITOR_LAST_SUCCESS, (name,), round(last * interval * MICRO))
+            if name not in _OF_EACH_REPLICA:
+                health.set(own.MONITOR_LAST_SUCCESS, (name,), round(last * interval * MICRO))
             for _ in range(int(last - before // interval)):
                 health.observe(own.MONITOR_DURATION, (name,), _PASS_SECONDS)
         for _ in range(int(now_seconds) - int(before)):

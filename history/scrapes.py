@@ -1,7 +1,7 @@
 """Scrapes of the past as OpenMetrics with timestamps, made into blocks by promtool."""
 
 import subprocess
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from itertools import groupby
 from pathlib import Path
@@ -28,10 +28,17 @@ def promtool(*arguments: str | Path) -> None:
 
 
 def write_scrapes(
-    past: Past, target: Mapping[str, str], times: Iterable[int], scratch: Path, data: Path
+    past: Past,
+    target: Mapping[str, str],
+    times: Iterable[int],
+    scratch: Path,
+    data: Path,
+    *,
+    reached: Callable[[int], None] = lambda _: None,
 ) -> int:
     """Blocks in `data` with a scrape at each of these times, in Unix seconds and in their order;
-    `target` are the labels that Prometheus gives the target. Returns how many samples they have.
+    `target` are the labels that Prometheus gives the target. `reached` is told the time up to
+    which they are scraped. Returns how many samples they have.
     """
     text = _Text(target)
     samples = 0
@@ -46,6 +53,7 @@ def write_scrapes(
                     samples += len(lines)
                     written.writelines(lines)
                 written.write(b"# EOF\n")
+            reached(at)
             if len(running) == _AT_ONCE:
                 done, running = wait(running, return_when=FIRST_COMPLETED)
                 for future in done:

@@ -24,8 +24,6 @@ from exporter.stripe_events.plans import PlanNames
 from exporter.totals import Totals, merge
 from exporter.wiring import make_catalogue
 
-_EVENTS_PER_SECOND = 50.0
-_ORGANIZATIONS = 2_000
 _START_SECONDS = 1_767_225_600.0
 # What the exporter takes for a webhook when it isn't busy: the median, and how far it spreads.
 _HANDLING_SECONDS, _SPREAD = 0.004, 0.6
@@ -43,6 +41,14 @@ class Second:
     subscriptions: Mapping[str, tuple[str, ...]]
 
 
+@dataclass(frozen=True, slots=True)
+class Business:
+    """How large it is: `events_per_second` in the mean, and its customers."""
+
+    events_per_second: float = 50.0
+    organizations: int = 2_000
+
+
 @dataclass(frozen=True)
 class Traffic:
     """A stretch of it; `payments` are the attempts that Stripe tells of."""
@@ -51,29 +57,36 @@ class Traffic:
     payments: int
 
 
-def steady(config: Config, livemodes: tuple[bool, ...]) -> Simulation:
+def steady(
+    config: Config, livemodes: tuple[bool, ...], business: Business | None = None
+) -> Simulation:
     """A business on an ordinary day, without the rhythm of the day; the same in every run."""
+    business = business or Business()
     return Simulation(
         deployment=Deployment.of(make_catalogue(config, livemodes), config, livemodes),
         start_seconds=_START_SECONDS,
-        events_per_second=_EVENTS_PER_SECOND,
-        organizations=_ORGANIZATIONS,
+        events_per_second=business.events_per_second,
+        organizations=business.organizations,
         growth_per_week=0.0,
         rhythm=False,
         livemode=livemodes[0],
     )
 
 
-def count_traffic(config: Config, livemodes: tuple[bool, ...], seconds: int) -> Traffic:
+def count_traffic(
+    config: Config, livemodes: tuple[bool, ...], seconds: int, business: Business | None = None
+) -> Traffic:
     """The first so many seconds of that business."""
-    return asyncio.run(_count(config, livemodes, seconds))
+    return asyncio.run(_count(config, livemodes, seconds, business))
 
 
 # A coroutine, since what is given to the writer belongs to a running loop.
-async def _count(config: Config, livemodes: tuple[bool, ...], seconds: int) -> Traffic:
+async def _count(
+    config: Config, livemodes: tuple[bool, ...], seconds: int, business: Business | None
+) -> Traffic:
     intake = _Intake(config, livemodes, _START_SECONDS + seconds)
     found: list[Second] = []
-    for request in steady(config, livemodes).requests(seconds):
+    for request in steady(config, livemodes, business).requests(seconds):
         while len(found) < int(request.offset_seconds):
             found.append(intake.close())
         intake.take(request)

@@ -32,9 +32,12 @@ class Offer:
     price_minor: int
     price_id: str
     product_id: str
+    quota_units: int | None = None
 
     def quota(self, seats: int) -> int:
-        """Units of each meter that a month includes."""
+        """Units of the first meter that a month includes: as configured, else by the price."""
+        if self.quota_units is not None:
+            return self.quota_units
         return _FREE_QUOTA + self.price_minor * seats * _QUOTA_PER_MINOR_UNIT
 
 
@@ -61,9 +64,13 @@ class Deployment:
         }
         if not any(prices.values()):
             prices[plans[-1]] = _LADDER[0]
+        meters = catalogue.values(l.RESOURCE_TYPE)
         return cls(
-            tuple(_offer(plan, prices[plan], stripe.get(plan, ())) for plan in plans),
-            catalogue.values(l.RESOURCE_TYPE),
+            tuple(
+                _offer(plan, prices[plan], stripe.get(plan, ()), _quota(config, plan, meters[0]))
+                for plan in plans
+            ),
+            meters,
             catalogue.values(l.CREDIT_REASON),
             tuple(dict.fromkeys((config.default_currency, *_CURRENCIES)))[: len(_CURRENCIES)],
             tuple(livemodes),
@@ -76,9 +83,20 @@ class Deployment:
         )
 
 
-def _offer(plan: str, price_minor: int, stripe_ids: Sequence[str]) -> Offer:
+def _quota(config: Config, plan: str, meter: str) -> int | None:
+    """What the plan has of the meter by `billing.yml`; None if it says nothing of it."""
+    if plan not in config.plans or meter not in config.plans[plan].meters:
+        return None
+    return config.plans[plan].meters[meter].quota
+
+
+def _offer(
+    plan: str, price_minor: int, stripe_ids: Sequence[str], quota_units: int | None
+) -> Offer:
     """Known by a configured id, else by a product whose id is the plan's name."""
     price = next((id_ for id_ in stripe_ids if not id_.startswith("prod_")), "")
     product = next((id_ for id_ in stripe_ids if id_.startswith("prod_")), "")
     letters = "".join(part.capitalize() for part in plan.replace("-", "_").split("_"))
-    return Offer(plan, price_minor, price or f"price_1Sim{letters}Month", product or plan)
+    return Offer(
+        plan, price_minor, price or f"price_1Sim{letters}Month", product or plan, quota_units
+    )

@@ -10,6 +10,7 @@ from exporter.simulation.conditions import Conditions
 from exporter.simulation.delivery import Delivery
 from exporter.simulation.deployment import Deployment
 from exporter.simulation.happenings import EVENTS_A_HAPPENING, HAPPENINGS
+from exporter.simulation.ids import Ids
 from exporter.simulation.request import Request
 from exporter.simulation.rhythm import activity, growth
 from exporter.simulation.scenarios import SCENARIOS, Course, Incident, Scenario
@@ -25,7 +26,8 @@ class Simulation:
     `start_seconds` is Unix time; all other times are seconds of simulated time after it.
     `events_per_second` is the mean of a steady week, in events of Stripe and of the app, that
     rises by `growth_per_week`; without `rhythm` neither day nor week change it. Seed, scenario,
-    mode and start are in every id: only equal runs repeat each other's ids.
+    mode and start are in every id: only equal runs repeat each other's ids. With a name for
+    `customers`, those that are there at the start are the same in all runs of that name and seed.
     """
 
     deployment: Deployment
@@ -38,20 +40,27 @@ class Simulation:
     growth_per_week: float = GROWTH_PER_WEEK
     rhythm: bool = True
     livemode: bool = False
+    customers: str = ""
+
+    def begin(self) -> World:
+        """The business as it is at the start."""
+        seed = str(self.seed)
+        run = f"{seed} {self.scenario.name} {self.start_seconds!r} {self.livemode}"
+        world = World(seed, run, self.deployment, self.start_seconds, self.livemode)
+        known = Ids(f"customers {self.customers} {seed}") if self.customers else None
+        world.population.fill(self.organizations, known)
+        return world
 
     def requests(self, duration_seconds: float = math.inf) -> Iterator[Request]:
         """The requests in the order in which they are due, made as they are asked for; without
         end if the duration has none.
         """
-        seed = str(self.seed)
-        run = f"{seed} {self.scenario.name} {self.start_seconds!r} {self.livemode}"
-        world = World(seed, run, self.deployment, self.start_seconds, self.livemode)
-        world.population.fill(self.organizations)
+        world = self.begin()
         during = self.scenario.incident
         if during.focus_level is not None or during.focus_factor != 1.0 or during.focus_silent:
             world.population.choose_focus(during.focus_share)
         course = Course(self.scenario, self.incident)
-        delivery = Delivery(seed, world, course)
+        delivery = Delivery(str(self.seed), world, course)
         for now, happen in self._arrivals(course):
             if now > duration_seconds:
                 break

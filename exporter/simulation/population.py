@@ -82,10 +82,17 @@ class Population:
         self.focus: tuple[Organization, ...] = ()
         self.active_count = 0
 
-    def fill(self, count: int) -> None:
-        """Let `count` organisations be there from the start, their periods spread over a month."""
+    @property
+    def organizations(self) -> tuple[Organization, ...]:
+        """All of them, in the order in which they came."""
+        return tuple(self._all)
+
+    def fill(self, count: int, ids: Ids | None = None) -> None:
+        """Let `count` organisations be there from the start, their periods spread over a month;
+        `ids` names these if it is given.
+        """
         for place in range(count):
-            organization = self.make(self._random.random() < _FREE_SHARE)
+            organization = self.make(self._random.random() < _FREE_SHARE, ids)
             begun = self._start_seconds - MONTH_SECONDS + MONTH_SECONDS * place // count
             subscription = organization.subscription
             subscription.created_seconds = begun - MONTH_SECONDS * self._random.randrange(24)
@@ -93,15 +100,16 @@ class Population:
             subscription.period_end_seconds = begun + MONTH_SECONDS
             self.add(organization)
 
-    def make(self, free: bool = False) -> Organization:
+    def make(self, free: bool = False, ids: Ids | None = None) -> Organization:
         """A new organisation, not yet added, with an active subscription from the start on."""
+        ids = ids or self._ids
         size = self._random.lognormvariate(0.0, _SIGMA)
         offers = self._free if free and self._free else self._paid
         rank = min(len(offers) - 1, int(size * self._random.random() * len(offers) / 3))
         start = self._start_seconds
         subscription = Subscription(
-            id=self._ids.stripe("sub"),
-            item_id=f"si_{self._ids.customer()[4:]}",
+            id=ids.stripe("sub"),
+            item_id=f"si_{ids.customer()[4:]}",
             offer=offers[rank],
             seats=1 if free else min(_MOST_SEATS, 1 + int(size * 2)),
             status="active",
@@ -112,8 +120,8 @@ class Population:
         currencies = self._deployment.currencies
         shares = _CURRENCY_SHARES[: len(currencies)]
         return Organization(
-            id=f"org_{self._ids.customer()[4:].lower()}",
-            customer_id=self._ids.customer(),
+            id=f"org_{ids.customer()[4:].lower()}",
+            customer_id=ids.customer(),
             size=size,
             currency=self._random.choices(currencies, shares)[0],
             method=self._random.choices(_METHODS, _METHOD_SHARES)[0],

@@ -12,6 +12,8 @@ import requests
 
 from exporter.catalogue.book import METRICS
 from exporter.catalogue.metrics import PAYMENT_PROCESSED
+from exporter.catalogue.own_metrics import SUBSCRIPTIONS
+from exporter.catalogue.usage_metrics import HEALTH_SCORE
 from exporter.settings import Config, StripeConfig
 from exporter.simulation.meanings import Sample
 from exporter.simulation.rhythm import activity
@@ -132,6 +134,41 @@ def test_what_is_older_than_a_day_may_be_scraped_less_often() -> None:
         *range(end - 24 * HOUR + 15, end + 1, 15),
     ]
     assert scrape_times(end - 45, end, 60) == [end - 30, end - 15, end]
+
+
+def test_the_same_time_a_week_ago_may_be_scraped_as_often_as_panels_compare_with_it() -> None:
+    end = DAY_SECONDS + 2 * HOUR
+    week = 168 * HOUR
+    assert scrape_times(end - 2 * week, end, HOUR, 60, 2 * HOUR) == [
+        *range(end - 2 * week + HOUR, end - week - 2 * HOUR + 1, HOUR),
+        *range(end - week - 2 * HOUR + 60, end - week + 1, 60),
+        *range(end - week + HOUR, end - 2 * HOUR + 1, HOUR),
+        *range(end - 2 * HOUR + 15, end + 1, 15),
+    ]
+
+
+def test_gauges_that_are_given_have_grown_to_what_they_are_at_the_end(traffic: Traffic) -> None:
+    week, held = 168 * HOUR, ("true", "pro", "active")
+    past = Past(
+        CONFIG,
+        LIVE,
+        traffic,
+        payments_per_hour=None,
+        start_seconds=DAY_SECONDS,
+        folder=PROJECT,
+        gauges={SUBSCRIPTIONS: {held: 1000}, HEALTH_SCORE: {(): 90}},
+        end_seconds=DAY_SECONDS + week + HOUR,
+    )
+
+    def shown() -> tuple[list[float], float]:
+        found = parse(past.expose().decode().removesuffix("# EOF\n")).samples
+        held = [value for (name, _), value in found.items() if name == SUBSCRIPTIONS.name]
+        return held, found[HEALTH_SCORE.name, frozenset()]
+
+    past.advance(DAY_SECONDS + HOUR)
+    assert shown() == ([980], 90)
+    past.advance(DAY_SECONDS + week + HOUR)
+    assert shown() == ([1000], 90)
 
 
 @dataclass(frozen=True)
