@@ -8,9 +8,9 @@ from typing import Protocol
 
 import structlog
 
-from exporter.catalogue import own_metrics as own
+from exporter.catalogue import reload_metrics
 from exporter.catalogue.book import MICRO
-from exporter.catalogue.labels import CONFIG
+from exporter.catalogue.own_labels import CONFIG
 from exporter.settings import SettingsError
 from exporter.totals import Totals
 
@@ -82,8 +82,10 @@ class Reloader:
     def _note_success(self, config: str) -> None:
         mates = {source.setting for source in self._sources if source.config == config}
         if not mates & self._bad:
-            self._health.set(own.CONFIG_LAST_RELOAD_SUCCESSFUL, (config,), 1)
-            self._health.set(own.CONFIG_LAST_RELOAD_SUCCESS, (config,), int(time.time() * MICRO))
+            self._health.set(reload_metrics.CONFIG_LAST_RELOAD_SUCCESSFUL, (config,), 1)
+            self._health.set(
+                reload_metrics.CONFIG_LAST_RELOAD_SUCCESS, (config,), int(time.time() * MICRO)
+            )
 
     def _note_failure(self, source: Reloadable, faults: str) -> None:
         _log.error(
@@ -91,5 +93,5 @@ class Reloader:
             setting=source.setting,
             faults=faults.splitlines(),
         )
-        self._health.set(own.CONFIG_LAST_RELOAD_SUCCESSFUL, (source.config,), 0)
-        self._health.count(own.CONFIG_RELOAD_FAILURES, (source.config,))
+        self._health.set(reload_metrics.CONFIG_LAST_RELOAD_SUCCESSFUL, (source.config,), 0)
+        self._health.count(reload_metrics.CONFIG_RELOAD_FAILURES, (source.config,))

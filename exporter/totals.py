@@ -75,7 +75,7 @@ class Totals:
         closed: list[str] = []
         for label in metric.labels:
             value = labels[label.name]
-            if value not in self._catalogue.exposed_values(label):
+            if not label.free and value not in self._catalogue.exposed_values(label):
                 if not label.collapsible:
                     return None
                 value = OTHER

@@ -1,5 +1,6 @@
 """Acknowledgements of alerts and silences in Alertmanager, kept in step."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -14,6 +15,10 @@ _BY_HAND = "Its silence was ended in Alertmanager."
 _RAN_OUT = "Its silence ran out."
 # One that would end sooner is not worth making.
 _SHORTEST = timedelta(seconds=5)
+
+_MADE_FOR = re.compile(
+    r"\(alert ([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}) of billing\)\Z"
+)
 
 State = Literal["active", "pending", "expired"]
 
@@ -32,6 +37,12 @@ class Silence:
     created_by: str
     comment: str
 
+    @property
+    def made_for(self) -> str | None:
+        """The id of the alert that it was made for here; None if somebody made it there."""
+        found = _MADE_FOR.search(self.comment)
+        return found and found[1]
+
     def fits(self, labels: Mapping[str, str]) -> bool:
         """Whether it is about the one organisation of these labels, and holds an alert with them
         back.
@@ -46,7 +57,7 @@ class Silence:
 @dataclass(frozen=True, slots=True)
 class Known:
     """What the ledger knows of an alert: whether it is open, who acknowledged it and until when,
-    and the silence that goes with it.
+    and the silence that goes with it. `changed_at` is its last transition.
     """
 
     alert_id: str
@@ -58,6 +69,7 @@ class Known:
     silence_id: str | None = None
     silence_ends_at: datetime | None = None
     made_here: bool = False
+    changed_at: datetime | None = None
 
     @property
     def is_open(self) -> bool:
@@ -116,8 +128,9 @@ def _sorted(alerts: Sequence[Known], silences: Iterable[Silence]) -> _Silences:
         if silence.state != "active":
             continue
         fitting = [one for one in alerts if one.labels is not None and silence.fits(one.labels)]
-        # One that is about several alerts is about none of them.
-        if len(fitting) == 1:
+        # One that is about several alerts is about none of them, and one that was made here for
+        # another alert is still to be ended.
+        if len(fitting) == 1 and silence.made_for in (None, fitting[0].alert_id):
             found.setdefault(fitting[0].alert_id, silence)
     return _Silences(by_id, found)
 
@@ -131,7 +144,9 @@ def _step(alert: Known, silences: _Silences, now: datetime) -> Step | None:
     if not alert.is_acknowledged:
         if alert.silence_id is None:
             other = silences.of_alert.get(alert.alert_id)
-            return Step("acknowledge", alert, other) if other else None
+            if other is None:
+                return None
+            return Step("end" if _is_left_over(alert, other) else "acknowledge", alert, other)
         if not in_effect:
             return Step("unlink", alert)
         assert linked is not None
@@ -151,6 +166,9 @@ def _keep(alert: Known, linked: Silence | None, silences: _Silences, now: dateti
         # Alertmanager has lost it.
         return _make(alert, wanted, now)
     assert alert.labels is not None
+    if linked.state == "expired" and alert.changed_at and linked.ends_at <= alert.changed_at:
+        # It was over before somebody acknowledged the alert again.
+        return _make(alert, wanted, now)
     if linked.state == "expired" or not linked.fits(alert.labels):
         if not alert.made_here:
             return Step("unacknowledge", alert, linked, reason=_RAN_OUT)
@@ -166,6 +184,25 @@ def _keep(alert: Known, linked: Silence | None, silences: _Silences, now: dateti
         else linked.ends_at - now < RENEWED_BEFORE
     )
     return Step("prolong", alert, linked, until=wanted) if late else None
+
+
+def find_strays(alerts: Sequence[Known], silences: Iterable[Silence]) -> dict[str, Silence]:
+    """Silences that were made here for an alert that isn't among these, by the alert's id."""
+    known = {alert.alert_id for alert in alerts}
+    return {
+        silence.made_for: silence
+        for silence in silences
+        if silence.state != "expired" and silence.made_for and silence.made_for not in known
+    }
+
+
+def _is_left_over(alert: Known, silence: Silence) -> bool:
+    """Whether it was made here before the alert became what nobody acknowledged."""
+    return (
+        silence.made_for == alert.alert_id
+        and alert.changed_at is not None
+        and silence.starts_at <= alert.changed_at
+    )
 
 
 def _make(alert: Known, until: datetime, now: datetime) -> Step | None:

@@ -19,8 +19,9 @@ from exporter.catalogue.events import APP_KINDS
 from exporter.catalogue.labels import CURRENCY
 from exporter.catalogue.metrics import EVENT_METRICS
 from exporter.catalogue.model import Increment, Metric, Series
-from exporter.catalogue.own_metrics import BUILD_INFO_LABELS, OWN_METRICS
+from exporter.catalogue.own_metrics import BUILD_INFO, OWN_METRICS
 from exporter.catalogue.process_metrics import PROCESS_METRICS
+from exporter.catalogue.usage_metrics import TOP_USAGE
 from exporter.exposition import OPENMETRICS, TEXT, Exposition
 from exporter.ledger.embedded import EmbeddedServer
 from exporter.totals import Totals
@@ -86,10 +87,9 @@ def test_it_writes_to_the_byte_what_prometheus_client_writes(
 
 @given(st.text(st.characters(codec="utf-8")), st.text(st.characters(codec="utf-8")))
 def test_any_label_value_comes_back_from_both_parsers(version: str, replica: str) -> None:
-    (build_info,) = (metric for metric in OWN_METRICS if metric.labels == BUILD_INFO_LABELS)
-    own = Totals(CATALOGUE, [build_info])
-    own.set(build_info, (version, replica), 1)
-    exposition = Exposition(metrics=[build_info])
+    own = Totals(CATALOGUE, [BUILD_INFO])
+    own.set(BUILD_INFO, (version, replica), 1)
+    exposition = Exposition(metrics=[BUILD_INFO])
     labels = {"version": version, "replica": replica}
     text = exposition.render(TEXT, None, own).decode()
     (family,) = text_string_to_metric_families(text)
@@ -97,6 +97,19 @@ def test_any_label_value_comes_back_from_both_parsers(version: str, replica: str
     text = exposition.render(OPENMETRICS, None, own).decode()
     (family,) = openmetrics.text_string_to_metric_families(text)
     assert [sample.labels for sample in family.samples] == [labels]
+
+
+def test_series_that_are_gone_are_forgotten_though_their_names_never_end() -> None:
+    own = Totals(CATALOGUE, [TOP_USAGE])
+    exposition = Exposition(metrics=[TOP_USAGE])
+    alive = []
+    for number in range(500):
+        own.replace(TOP_USAGE, {(f"org-{number}", "fix"): number, ("acme", "fix"): 1_500_000})
+        text = exposition.render(TEXT, None, own).decode()
+        assert text.count("\nbilling_top_organization_usage_ratio{") == 2
+        alive.append(sum(len(rendered) for rendered in exposition._rendered.values()))
+    assert 'organization_id="acme"} 1.5' in text
+    assert max(alive) < 150
 
 
 @pytest.fixture(scope="module")
@@ -155,7 +168,7 @@ def test_every_sample_has_the_declared_labels_and_their_values(busy: ExporterPro
                 assert bound == "+Inf" or float(bound) in metric.bounds
             assert tuple(sorted(labels)) == tuple(sorted(metric.label_names)), sample
             for label in metric.labels:
-                if label not in BUILD_INFO_LABELS:
+                if metric is not BUILD_INFO:
                     assert labels[label.name] in CATALOGUE.exposed_values(label), sample
             seen += 1
     assert seen > 1_000

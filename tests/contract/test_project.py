@@ -122,8 +122,8 @@ def test_make_help_lists_every_target_there_is() -> None:
 def test_a_document_names_only_make_targets_and_files_that_exist(name: str) -> None:
     text = (PROJECT / name).read_text(encoding="utf-8")
     makefile = (PROJECT / "Makefile").read_text(encoding="utf-8")
-    targets = set(re.findall(r"^([a-z]+):", makefile, re.MULTILINE))
-    assert set(re.findall(r"\bmake ([a-z]+)\b`?", _code_of(text))) <= targets
+    targets = set(re.findall(r"^([a-z0-9]+):", makefile, re.MULTILINE))
+    assert set(re.findall(r"\bmake ([a-z0-9]+)\b`?", _code_of(text))) <= targets
     links = re.findall(r"\]\((?!https?:|#)([^)#]+)", text)
     paths = re.findall(r"`((?:exporter|tests|docs|tools)/[\w./]+)`", text)
     assert [path for path in [*links, *paths] if not (PROJECT / path).exists()] == []
@@ -144,7 +144,8 @@ def test_every_dependency_is_pinned_and_installed_as_pinned() -> None:
         if not line.startswith("#")
     )
     project = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    wanted = [*project["dependencies"], *project["optional-dependencies"]["dev"]]
+    extras = project["optional-dependencies"]
+    wanted = [*project["dependencies"], *extras["embedded"], *extras["dev"]]
     names = {canonicalize_name(Requirement(line).name) for line in wanted}
     pinned = {canonicalize_name(name): version for name, version in pins.items()}
     assert names <= pinned.keys()

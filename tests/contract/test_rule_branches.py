@@ -28,6 +28,12 @@ OURS = (
     'rule_group="/etc/x.yml;billing-payments"}'
 )
 ELSEWHERE = OURS.replace("billing-payments", "node")
+SPIKES = 'billing_alerts_open{job="b", type="cost_spike", severity="warning"}'
+UNPAID = SPIKES.replace("cost_spike", "payment_failed")
+AT_EASE = 'billing_organizations{job="b", meter="fix", level="none"}'
+OVER = AT_EASE.replace("none", "over")
+UNUSUAL = 'billing_anomalies_open{job="b", meter="fix"}'
+COST = 'billing_overage_cost{job="b", currency="usd"}'
 EVENTS = 'billing_events_received_total{livemode="true", source="app", event="usage_tracked"}'
 DAY_HOURS = 24
 SAMPLES_AN_HOUR = 6
@@ -132,6 +138,9 @@ def judge(
             {UP: "0x60", OTHER_UP: "1x60", 'billing_ready{job="b", instance="a"}': "0x60"},
             False,
         ),
+        ("BillingOrganizationsOverQuotaMany", {OVER: "19x60", AT_EASE: "1x60"}, False),
+        ("BillingOrganizationsOverQuotaMany", {OVER: "21x60", AT_EASE: "1x60"}, True),
+        ("BillingUsageAnomaliesMany", {UNUSUAL: "20x60", AT_EASE: "30x60"}, False),
         (
             # Nothing runs it any more: the key that it needs was taken away.
             "BillingMonitorStale",
@@ -144,6 +153,30 @@ def test_each_reason_fires_alone(
     tmp_path: Path, alert: str, series: Series, *, fires: bool
 ) -> None:
     times = {"50m": fires} if fires else {f"{minute}m": False for minute in range(5, 60, 5)}
+    judge(tmp_path, alert, series, times)
+
+
+@pytest.mark.parametrize(
+    ("alert", "series", "fires"),
+    [
+        # Of a type that had none there was no series an hour ago; where nothing was known of
+        # anybody, nothing is new.
+        ("BillingOrganizationAlertsSurge", {SPIKES: "_x99 25x60", AT_EASE: "100x160"}, True),
+        ("BillingOrganizationAlertsSurge", {SPIKES: "_x99 25x60", AT_EASE: "_x99 100x60"}, False),
+        ("BillingOrganizationAlertsSurge", {SPIKES: "_x99 25x60", AT_EASE: "600x160"}, False),
+        ("BillingOrganizationAlertsSurge", {SPIKES: "25x160", AT_EASE: "100x160"}, False),
+        ("BillingOrganizationAlertsSurge", {UNPAID: "0x99 90x60", AT_EASE: "100x160"}, False),
+        ("BillingOverageCostSurge", {COST: "5x99 11x60", OVER: "20x160"}, True),
+        ("BillingOverageCostSurge", {COST: "5x99 11x60", OVER: "19x160"}, False),
+        # It is the first cost that is seen, and a period that begins after a better one.
+        ("BillingOverageCostSurge", {COST: "_x99 11x60", OVER: "20x160"}, False),
+        ("BillingOverageCostSurge", {COST: "9x60 0x10 5+0.1x90", OVER: "20x160"}, False),
+    ],
+)
+def test_what_came_in_the_last_hour_is_compared_with_what_was_before(
+    tmp_path: Path, alert: str, series: Series, *, fires: bool
+) -> None:
+    times = {f"{minute}m": fires and 106 <= minute < 160 for minute in range(10, 160, 6)}
     judge(tmp_path, alert, series, times)
 
 

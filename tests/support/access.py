@@ -19,10 +19,11 @@ from tests.support.database import new_database
 from tests.support.writing import ask
 
 OURS, FOREIGN = "acme", "globex"
-WRITER, READER, OPERATOR, STRANGER = (
+WRITER, READER, OPERATOR, AUDITOR, STRANGER = (
     "billing_writer",
     "billing_reader",
     "billing_operator",
+    "billing_auditor",
     "stranger",
 )
 PASSWORD = "a-password-for-tests-only"
@@ -110,7 +111,7 @@ class Shown:
 def two_organizations(server: EmbeddedServer) -> Iterator[Shown]:
     """A database in which every table about organisations has rows of both."""
     superuser = server.conninfo("postgres")
-    for role in (WRITER, STRANGER):
+    for role in (WRITER, AUDITOR, STRANGER):
         make = sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(sql.Identifier(role), PASSWORD)
         ask(superuser, make.as_string(None))
     try:
@@ -121,7 +122,7 @@ def two_organizations(server: EmbeddedServer) -> Iterator[Shown]:
             _fill(shown)
             yield shown
     finally:
-        ask(superuser, f"DROP ROLE {WRITER}, {STRANGER}")
+        ask(superuser, f"DROP ROLE {WRITER}, {AUDITOR}, {STRANGER}")
 
 
 def _fill(shown: Shown) -> None:

@@ -34,11 +34,12 @@ class AlertmanagerServer:
         folder.mkdir(parents=True, exist_ok=True)
         self.address = f"127.0.0.1:{find_free_port()}"
         self.url = f"http://{self.address}"
+        self.data = folder / "data"
         self._log_path = folder / "alertmanager.log"
         self._command = [
             find_tool("prometheus-alertmanager"),
             f"--config.file={config}",
-            f"--storage.path={folder / 'data'}",
+            f"--storage.path={self.data}",
             f"--web.listen-address={self.address}",
             *options,
         ]

@@ -36,6 +36,11 @@ ARGUMENTS: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "simulate": (("--events", "3", "--dry-run"), ("--url", "http://127.0.0.1:1", "--events", "3")),
     "report": ((), ("acme",), ("nobody",)),
     "usage": (("acme",), ("nobody",)),
+    "verify": (
+        ("--alertmanager", "http://127.0.0.1:1", "--grafana", "http://127.0.0.1:1"),
+        ("--prometheus", "http://127.0.0.1:1", "-o", "json"),
+        ("--rules", "."),
+    ),
 }
 
 # What stands in a path so that a request gets as far as its body; 1 for the rest.

@@ -3,7 +3,7 @@
 import contextlib
 import json
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -19,10 +19,17 @@ Samples = list[tuple[float, float]]
 
 class PrometheusServer:
     """Prometheus on a free port, scraping `target` (HOST:PORT) every second as the job billing;
-    its data is in `folder`, and `more` is added to the configuration of the job.
+    its data is in `folder`, `more` is added to the configuration of the job, and `rules` are the
+    files of its rules, which it reads again when it is told to.
     """
 
-    def __init__(self, folder: Path, target: str, more: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        target: str,
+        more: Mapping[str, Any] | None = None,
+        rules: Sequence[str] = (),
+    ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         config = {
             "global": {
@@ -36,6 +43,7 @@ class PrometheusServer:
                     **(more or {}),
                 }
             ],
+            "rule_files": [*rules],
         }
         # JSON is YAML, too.
         self.target = target
@@ -50,6 +58,7 @@ class PrometheusServer:
                     f"--config.file={folder / 'prometheus.yml'}",
                     f"--storage.tsdb.path={folder / 'data'}",
                     f"--web.listen-address={self.url.removeprefix('http://')}",
+                    "--web.enable-lifecycle",
                 ],
                 stdin=subprocess.DEVNULL,
                 stdout=log,

@@ -131,3 +131,35 @@ async def test_many_of_a_type_are_one_message_and_each_keeps_its_row(
     assert len(mails_to(receivers, ADMIN)) < 10
     rows = "SELECT count(*) FROM shared.billing_alerts WHERE type = 'cost_spike'"
     assert ask(database_url, rows) == [(501,)]
+
+
+async def test_the_end_of_an_alert_is_not_told_again_when_another_of_its_labels_fires(
+    database_url: str, setup: Setup
+) -> None:
+    server, receivers = setup
+    told = (
+        "SELECT alert_id::text, ended_at IS NULL FROM ledger.dispatched_alerts ORDER BY starts_at"
+    )
+    async with dispatching(database_url, server.url) as (alerts, dispatcher):
+        first = alerts.begin()
+        await dispatcher.tell()
+        name = "BillingUsageThreshold"
+        await eventually(heard(receivers, name, "firing", WARNING), SECONDS, "the first is told")
+        alerts.end(first)
+        await dispatcher.tell()
+        assert ask(database_url, told) == [(first, False)]
+        await eventually(heard(receivers, name, "resolved", WARNING), SECONDS, "its end is told")
+        other, second = alerts.begin("org_2"), alerts.begin()
+        await dispatcher.tell()
+        assert ask(database_url, told) == [(other, True), (second, True)]
+        assert {one["annotations"]["alert_id"] for one in server.alerts()} == {other, second}
+        # While somebody doesn't know, it is kept.
+        alerts.end(second)
+        await dispatcher.tell()
+        third = alerts.begin()
+        server.stop()
+        await dispatcher.tell()
+        assert ask(database_url, told) == [(other, True), (second, False), (third, True)]
+        server.start()
+        await dispatcher.tell()
+        assert ask(database_url, told) == [(other, True), (third, True)]

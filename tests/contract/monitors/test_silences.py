@@ -220,3 +220,47 @@ async def test_without_an_answer_nothing_is_taken_back_and_times_run_out(
         alerts.acknowledge(ending, datetime.now(UTC) + timedelta(seconds=0.2))
         await dispatcher.keep_silences(lambda: by(alerts, ending) is None, passes=2_000)
         assert by(alerts, lasting) == "ada"
+
+
+async def test_the_silence_of_one_alert_is_no_acknowledgement_of_the_next(
+    database_url: str, server: AlertmanagerServer
+) -> None:
+    async with dispatching(database_url, server.url) as (alerts, dispatcher):
+        first = alerts.begin()
+        await dispatcher.tell()
+        alerts.acknowledge(first)
+        await dispatcher.keep_silences(lambda: is_held_back(server))
+        alerts.end(first)
+        second = alerts.begin()
+        await dispatcher.tell()
+        await dispatcher.keep_silences(lambda: not silences(server))
+        await dispatcher.keep_silences(lambda: not ask(database_url, LINKS))
+        assert [row[0] for row in alerts.transitions(second)] == ["raised"]
+
+
+@pytest.mark.parametrize("then", ["end", "turn"])
+async def test_a_silence_that_a_dying_process_did_not_note_holds_nothing_back_for_long(
+    database_url: str, server: AlertmanagerServer, then: str
+) -> None:
+    async with dispatching(database_url, server.url) as (alerts, dispatcher):
+        first = alerts.begin()
+        await dispatcher.tell()
+        alerts.acknowledge(first)
+        await dispatcher.keep_silences(lambda: is_held_back(server))
+        ask(database_url, "DELETE FROM ledger.alert_silences RETURNING alert_id")
+        if then == "end":
+            alerts.end(first)
+            alerts.begin()
+        else:
+            ask(
+                database_url,
+                "UPDATE shared.billing_alerts SET severity = 'critical', acknowledged_at = NULL, "
+                "acknowledged_by = NULL, updated_at = clock_timestamp() RETURNING id",
+            )
+        await dispatcher.tell()
+        await dispatcher.keep_silences(lambda: not silences(server))
+        happened = ask(
+            database_url,
+            "SELECT transition FROM shared.billing_alert_transitions ORDER BY number OFFSET 2",
+        )
+        assert happened == ([("resolved",), ("raised",)] if then == "end" else [("escalated",)])

@@ -11,6 +11,7 @@ from exporter.catalogue.own_metrics import OWN_METRICS
 from exporter.ledger.connection import connect
 from exporter.ledger.migrate import migrate
 from exporter.monitors.upkeep import CountSubscriptions, Refresh, make_monitors
+from exporter.settings import Config
 from exporter.totals import Totals
 from tests.support.writing import ask
 
@@ -118,5 +119,5 @@ async def test_dead_letters_that_wait_are_counted(database_url: str, health: Tot
 
 def test_every_monitor_that_takes_a_lease_has_its_metrics() -> None:
     health = Totals(Catalogue(), OWN_METRICS)
-    leased = {(one.name,) for one in make_monitors(90, health) if not one.everywhere}
+    leased = {(one.name,) for one in make_monitors(Config(), health) if not one.everywhere}
     assert leased <= health.counts(own.MONITOR_FAILURES).keys()

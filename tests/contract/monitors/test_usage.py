@@ -52,7 +52,7 @@ async def configure(conninfo: str, wanted: Config) -> None:
 async def sweep(conninfo: str) -> None:
     """One pass of the monitor."""
     async with await connect(conninfo) as connection:
-        await monitor.make_usage_monitor().run(connection)
+        await monitor.USAGE_MONITOR.run(connection)
 
 
 def use(conninfo: str, quantity: int, at: datetime | None = None, *names: str) -> None:

@@ -40,7 +40,9 @@ def test_it_tells_what_the_http_api_tells(served: Served, monitor: BillingMonito
     organization, id_ = raise_warning(served.exporter)
     path = f"/api/v1/organizations/{organization}/usage"
     metrics = monitor.get_usage_metrics(organization)
-    assert plain(metrics) == call(served.exporter, "GET", path)
+    told_by_http = call(served.exporter, "GET", path)
+    assert told_by_http["asOf"] >= plain(metrics)["asOf"]
+    assert plain(metrics) | {"asOf": told_by_http["asOf"]} == told_by_http
     (meter,) = [meter for meter in metrics.meters if meter.meter == "fix"]
     assert (meter.used, meter.quota, meter.percentage, meter.level) == (85, 100, 85, "warning")
 
@@ -215,3 +217,17 @@ def test_the_cost_of_any_range_is_what_it_added_to_its_periods(
         told = [(one.quantity, one.events, one.cost_minor) for one in report.totals]
         assert told == ([(sum(inside), len(inside), cost)] if inside else [])
         assert sum(day.quantity for day in report.days) == sum(inside)
+
+
+def test_usage_is_read_anew_when_it_is_old_enough(served: Served, monitor: BillingMonitor) -> None:
+    organization, _ = raise_warning(served.exporter)
+    first = monitor.get_usage_metrics(organization)
+    use(served.exporter, organization, 1)
+    assert monitor.get_usage_metrics(organization) == first
+    with BillingMonitor(served.conninfo, usage_seconds=0) as other:
+        for used in (86, 87):
+            (meter,) = [
+                one for one in other.get_usage_metrics(organization).meters if one.meter == "fix"
+            ]
+            assert meter.used == used
+            use(served.exporter, organization, 1)

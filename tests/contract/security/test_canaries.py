@@ -51,7 +51,7 @@ def test_secrets_from_everywhere_are_nowhere(
     (data / "encryption.key").write_text(canaries.keep("BILLING_ENCRYPTION_KEY_FILE", encryption))
     (data / ".env").write_text(
         f"STRIPE_SECRET_KEY={canaries.make('.env', 'rk_live_{}')}\n"
-        f"GRAFANA_TOKEN={canaries.make('.env, unread')}\n"
+        f"GRAFANA_TOKEN={canaries.make('.env, of Grafana')}\n"
     )
     issued = authority.issue()
     password = canaries.make("the password of basic authentication")
