@@ -30,9 +30,9 @@ def build() -> str:
         "`--seed` decides every chance. Equal seeds, scenarios, starts and volumes send the same "
         "bytes, but for the time in Stripe's signatures; a dry run takes the simulated time for "
         "these as well. The ids follow from seed, scenario, start and mode: the same run sent "
-        "again adds nothing, and another run shares no id with it. Runs with the same `--customers` "
-        "and seed share the customers of their start; what counts once a customer is told too high "
-        "in the summaries of all but the first.",
+        "again adds nothing, and another run shares no id with it. Runs with the same "
+        "`--customers` and seed share the customers of their start; what counts once a customer is "
+        "told too high in the summaries of all but the first.",
         "`--rate` is the mean of events a simulated second over a week, Stripe's and the app's "
         "together. By day and on workdays there are more, at night and on weekends fewer, and "
         "every week a little more than the week before; `--flat` turns that off. `--speed` is how "

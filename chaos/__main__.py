@@ -7,19 +7,22 @@ from pathlib import Path
 import click
 
 from chaos.figures import Result, broken
-from chaos.report import Report, table
+from chaos.report import Report, keep_section, table
 from chaos.run import SCENARIOS
-from chaos.runner import Step, Task, run_step, scenario_task, seed_task
+from chaos.runner import Step, Task, kills_task, run_step, scenario_task, seed_task
 from chaos.scenarios.away import AWAY_SECONDS
 from exporter.cli.progress import progress_bar
 
 RESULTS = Path(__file__).parent / "RESULTS.md"
+# A run of this many takes a minute or two.
+KILLS_PER_RUN = 25
 
 
 @click.command()
 @click.option("--seeds", default=200, show_default=True, help="How many seeds, from 1 on.")
 @click.option("--seed", type=int, help="Only this seed, to replay it; prints its log.")
 @click.option("--scenario", type=click.Choice(list(SCENARIOS)), help="Only this long scenario.")
+@click.option("--kills", type=int, help="So many kills of what tells people of alerts, alone.")
 @click.option("--scenarios/--no-scenarios", default=True, help="With the long scenarios.")
 @click.option("--jobs", default=2, show_default=True, help="How many seeds at a time.")
 @click.option(
@@ -36,6 +39,7 @@ def main(
     seeds: int,
     seed: int | None,
     scenario: str | None,
+    kills: int | None,
     scenarios: bool,
     jobs: int,
     away_seconds: float,
@@ -43,9 +47,11 @@ def main(
 ) -> None:
     """Inject faults under load and compare the end with a model in memory.
 
-    Without --seed or --scenario all long scenarios are run, and then the seeds.
+    Without --seed, --scenario or --kills all long scenarios are run, and then the seeds.
     """
-    if seed is not None:
+    if kills is not None:
+        steps = [_kills(kills, seed, jobs)]
+    elif seed is not None:
         steps = [Step([seed_task(seed)])]
     elif scenario:
         steps = [Step([scenario_task(scenario, away_seconds)])]
@@ -55,7 +61,7 @@ def main(
     found = Report()
     _run(steps, found, verbose=seed is not None or scenario is not None)
     if report:
-        RESULTS.write_text(found.markdown())
+        keep_section(RESULTS, found.markdown(), is_kills=kills is not None)
     click.echo(f"{table(found.bounds())}\n\n{table(found.faults())}\n")
     for task, result in found.failed:
         click.echo(f"FAILED {task.name}: {_why(result)}", err=True)
@@ -71,6 +77,14 @@ def _with_scenarios(seeds: Step, away_seconds: float) -> list[Step]:
     away = scenario_task("away", away_seconds)
     alone = [scenario_task(name, away_seconds) for name in SCENARIOS if name != "away"]
     return [Step(alone), replace(seeds, beside=[away])]
+
+
+def _kills(kills: int, seed: int | None, jobs: int) -> Step:
+    """All of them in one run with that seed, or in several with seeds from 1 on."""
+    if seed is not None:
+        return Step([kills_task(seed, kills)])
+    parts = [min(KILLS_PER_RUN, kills - done) for done in range(0, kills, KILLS_PER_RUN)]
+    return Step([kills_task(number, part) for number, part in enumerate(parts, start=1)], jobs)
 
 
 def _run(steps: list[Step], found: Report, *, verbose: bool) -> None:

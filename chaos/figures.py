@@ -39,6 +39,11 @@ BOUNDS: dict[str, Bound] = {
     "slow_sockets_left": Bound(most=0),
     "backup_rate_ratio": Bound(least=0.8),
     "disk_full_recovery_seconds": Bound(most=10),
+    "transitions_lost": Bound(most=0),
+    "transitions_doubled": Bound(most=0),
+    "transitions_misordered": Bound(most=0),
+    "untold": Bound(most=0),
+    "repeats_unexplained": Bound(most=0),
 }
 # Of several runs the worst counts; everything else is added up.
 _SUFFIXES = ("_max", "_p99_ms", "_seconds")

@@ -3,8 +3,9 @@
 import contextlib
 import itertools
 import signal
+import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from chaos.clock import Clock
@@ -28,8 +29,11 @@ class Replica:
         conninfo: Callable[[], str | None],
         settings: dict[str, str],
         clock: Clock | None = None,
+        *,
+        command: Sequence[str] = (sys.executable, "-m", "exporter"),
     ) -> None:
         self.name = name
+        self._command = command
         self.clock = clock
         self.lock = threading.Lock()
         self.life: int | None = None
@@ -99,7 +103,7 @@ class Replica:
         settings = self._settings | {"BILLING_LISTEN_ADDRESS": self.url.removeprefix("http://")}
         folder = self._folder / f"{len(self._ports)}"
         settings = {"BILLING_DATA_DIR": str(self._folder / "data")} | settings
-        return ExporterProcess(folder, self._conninfo(), settings)
+        return ExporterProcess(folder, self._conninfo(), settings, self._command)
 
 
 def wait_superseded(process: ExporterProcess) -> int:

@@ -6,11 +6,20 @@ import platform
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 
 from chaos.figures import BOUNDS, Figures, Result, broken, merge
 from chaos.runner import Task
 
 _ROW = "| {} |"
+_HEAD = """# What the last `make chaos` found
+
+Written by the command; docs/chaos.md tells what the words mean.
+
+## Seeds and scenarios
+
+"""
+_KILLS_HEAD = "\n## Kills (`make chaos KILLS=500`)\n\n"
 
 
 @dataclass
@@ -71,14 +80,21 @@ class Report:
         return json.dumps(figures | {"failed": failed, "not_run": sorted(self.not_run)})
 
     def markdown(self) -> str:
-        """For RESULTS.md."""
+        """A section of RESULTS.md, without its head."""
         where = f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}"
         day = datetime.now(UTC).date().isoformat()
-        return (
-            f"# What the last `make chaos` found\n\n{day}, {where}. Written by the command; "
-            f"docs/chaos.md tells what the words mean.\n\n"
-            f"{table(self.bounds())}\n\n{table(self.faults())}\n"
-        )
+        return f"{day}, {where}.\n\n{table(self.bounds())}\n\n{table(self.faults())}\n"
+
+
+def keep_section(results: Path, section: str, *, is_kills: bool) -> None:
+    """Write one of the two sections of the file, and keep the other."""
+    text = results.read_text() if results.exists() else _HEAD
+    seeds, _, kills = text.removeprefix(_HEAD).partition(_KILLS_HEAD)
+    if is_kills:
+        kills = section
+    else:
+        seeds = section
+    results.write_text(_HEAD + seeds + (_KILLS_HEAD + kills if kills else ""))
 
 
 def show(value: float) -> str:

@@ -1,15 +1,16 @@
-"""One run in a process of its own: `python -m chaos.run seed 17`, `python -m chaos.run away`.
+"""One run in a process of its own: `python -m chaos.run seed 17`, `python -m chaos.run away`,
+`python -m chaos.run kills 17 50`.
 
 Its result is written to stdout as JSON.
 """
 
 import sys
 from collections.abc import Callable
-from functools import partial
 
 import msgspec
 
 from chaos.figures import Result
+from chaos.kills.run import run_kills
 from chaos.scenarios import away, backup, disk_full, slow_sockets
 from chaos.seed import run_seed
 
@@ -24,9 +25,13 @@ SCENARIOS: dict[str, Callable[..., Result]] = {
 
 def main(kind: str, *values: str) -> None:
     """Run it."""
-    run = partial(run_seed, int(values[0])) if kind == "seed" else SCENARIOS[kind]
-    arguments = () if kind == "seed" else tuple(map(float, values))
-    sys.stdout.buffer.write(msgspec.json.encode(run(*arguments)))
+    if kind == "seed":
+        result = run_seed(int(values[0]))
+    elif kind == "kills":
+        result = run_kills(*map(int, values))
+    else:
+        result = SCENARIOS[kind](*map(float, values))
+    sys.stdout.buffer.write(msgspec.json.encode(result))
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ ROOT = Path(__file__).parents[1]
 LOGS = Path(__file__).parent / "logs"
 _SEED_SECONDS = 180.0
 _SCENARIO_SECONDS = 300.0
+_KILLS_SECONDS, _KILL_SECONDS = 300.0, 20.0
 _ENDING_SECONDS = 20.0
 
 
@@ -40,6 +41,12 @@ def scenario_task(name: str, away_seconds: float) -> Task:
     values = (str(away_seconds),) if name == "away" else ()
     within = _SCENARIO_SECONDS + (away_seconds if name == "away" else 0)
     return Task(name, (name, *values), within, f"make chaos SCENARIO={name}")
+
+
+def kills_task(seed: int, kills: int) -> Task:
+    replay = f"make chaos KILLS={kills} SEED={seed}"
+    within = _KILLS_SECONDS + kills * _KILL_SECONDS
+    return Task(f"kills-{seed}", ("kills", str(seed), str(kills)), within, replay)
 
 
 def run_task(task: Task) -> Result:

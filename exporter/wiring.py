@@ -13,6 +13,7 @@ import structlog
 import uvicorn
 
 from exporter import __version__
+from exporter.caching import Cache, Shared
 from exporter.catalogue import own_metrics as own
 from exporter.catalogue.book import Catalogue
 from exporter.catalogue.labels import PLAN, RESOURCE_TYPE
@@ -85,6 +86,8 @@ def make_catalogue(config: Config, livemodes: tuple[bool, ...]) -> Catalogue:
     for key in ("plans", "meters", "credit_reasons"):
         if names := tuple(getattr(config, key)):
             configured[key] = names
+    places = range(1, config.usage.top_organizations + 1)
+    configured["usage.top_organizations"] = tuple(str(place) for place in places)
     return Catalogue(configured)
 
 
@@ -122,6 +125,9 @@ class Exporter:
         )
         self._pool = make_pool(database)
         self._lender = Lender(self._pool, self.health)
+        redis_url = settings.redis_url.reveal()
+        shared = Shared(redis_url, lambda: lease.ledger_id, self.health) if redis_url else None
+        self._cache = Cache(self.health, shared)
         self._process = ProcessHealth(self.health)
         self._disk = DiskHealth(self.health, settings.data_dir)
         self._supervisor = Supervisor(self._pool, lease.holder, self.health, self.writer.ready)
@@ -168,9 +174,9 @@ class Exporter:
             open_pages=pages.endpoints(),
             keyed_pages={
                 REPLAY_ROUTE: replay.replay,
-                **alert_pages(self._lender),
-                **health_pages(self._lender, self.totals, settings.replica),
-                **organization_pages(self._lender, catalogue.spellings(RESOURCE_TYPE)),
+                **alert_pages(self._lender, self._cache),
+                **health_pages(self._lender, self.totals, settings.replica, self._cache),
+                **organization_pages(self._lender, catalogue.spellings(RESOURCE_TYPE), self._cache),
             },
             keys=api_keys,
         )
@@ -241,6 +247,7 @@ class Exporter:
         for task in (*side, stop):
             task.cancel()
         await asyncio.gather(*side, stop, return_exceptions=True)
+        await self._cache.close()
         await self._pool.close(timeout=2)
         await writer
         await http
@@ -250,7 +257,7 @@ class Exporter:
 
     async def _supervise_monitors(self) -> None:
         settings = self._settings
-        monitors = list(make_monitors(settings.config.id_retention_days, self.health))
+        monitors = list(make_monitors(settings.config, self.health))
         if settings.stripe_secret_key:
             fetch = make_fetch(settings.stripe_secret_key.reveal, settings.stripe_api_base)
             monitors.append(make_ties_monitor(fetch, self._plans))

@@ -1,9 +1,9 @@
 #!/bin/sh
 # Sees to it that Prometheus, promtool, Pushgateway, Alertmanager, amtool, curl, Redis (or Valkey) and
-# a PostgreSQL server, 15 or newer, can be run by the tests, and that libfaketime can be loaded. What is on the
-# PATH or in /usr/lib stays as it is. What is missing comes from the distribution: installed as root,
-# else unpacked into .tools/root. tests/support/tools.py looks in the same places. What can't be had
-# is an error, never a skip.
+# a PostgreSQL server, 15 or newer, can be run by the tests, and that libfaketime can be loaded. What
+# is on the PATH or in /usr/lib stays as it is. What is missing comes from the distribution: installed
+# as root, else unpacked into .tools/root. tests/support/tools.py looks in the same places. What can't
+# be had is an error, never a skip.
 set -eu
 # shellcheck source=tools/apt.sh
 . "$(dirname -- "$0")/apt.sh"
@@ -93,7 +93,8 @@ wrap_programs() {
         [ ! -d "$folder" ] || libraries=$libraries${libraries:+:}$folder
     done
     for program in "$unpacked_dir"/usr/bin/prom* "$unpacked_dir"/usr/bin/amtool \
-        "$unpacked_dir"/usr/bin/redis* "$unpacked_dir"/usr/bin/valkey* "$unpacked_dir"/usr/bin/curl "$unpacked_dir"/usr/lib/postgresql/*/bin/*; do
+        "$unpacked_dir"/usr/bin/redis* "$unpacked_dir"/usr/bin/valkey* \
+        "$unpacked_dir"/usr/bin/curl "$unpacked_dir"/usr/lib/postgresql/*/bin/*; do
         if [ ! -f "$program" ] || [ -L "$program" ]; then continue; fi
         [ -n "$(lacking_libraries "$program" '')" ] || continue
         lacking=$(lacking_libraries "$program" "$libraries")

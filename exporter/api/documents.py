@@ -117,9 +117,10 @@ class MeterUsage(_Document, frozen=True, kw_only=True):
 
 
 class UsageMetrics(_Document, frozen=True, kw_only=True):
-    """What an organisation has used in its current period."""
+    """What an organisation has used in its current period, as of a moment."""
 
     organization_id: str
+    as_of: datetime
     plan: str | None
     is_default_plan: bool
     is_subscribed: bool

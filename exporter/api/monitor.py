@@ -14,6 +14,7 @@ import structlog
 
 from exporter.api.documents import Alert, BillingHealth, UsageMetrics, UsageReport
 from exporter.api.watch import Connection, Watch
+from exporter.caching import USAGE_SECONDS, Kept, Place, Shelf
 from exporter.ledger.audit import os_actor
 from exporter.ledger.billing_alerts import (
     MOST_ALERTS,
@@ -39,15 +40,24 @@ class BillingMonitor:
     """The ledger of a running exporter, which need not run on this machine.
 
     `database_url` is the exporter's own, or that of a role that may do what is asked of it.
-    `actor` is who the history says it was; the user of the operating system if left out.
+    `actor` is who the history says it was; the user of the operating system if left out. Usage is
+    read anew when what was read last is `usage_seconds` old, each time for 0.
     """
 
     def __init__(
-        self, database_url: str, *, actor: str | None = None, poll_seconds: float = 2.0
+        self,
+        database_url: str,
+        *,
+        actor: str | None = None,
+        poll_seconds: float = 2.0,
+        usage_seconds: float = USAGE_SECONDS,
     ) -> None:
         self._database_url = database_url
         self._actor = actor or os_actor()
         self._poll_seconds = poll_seconds
+        self._usage_seconds = usage_seconds
+        self._usage = Shelf()
+        self._usage_lock = threading.Lock()
         self._callbacks: list[Callable[[Alert], object]] = []
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
@@ -69,10 +79,19 @@ class BillingMonitor:
         return msgspec.convert(report.document, BillingHealth)
 
     def get_usage_metrics(self, organization_id: str) -> UsageMetrics:
-        """What the organisation has used in its current period. Raises LookupError if nothing is
-        known of it.
+        """What the organisation has used in its current period, as of a moment. Raises LookupError
+        if nothing is known of it.
         """
-        return self._ask(read_usage(organization_id), UsageMetrics, organization_id)
+        place = Place("usage", "", organization_id)
+        with self._usage_lock:
+            kept = self._usage.find(place)
+        if kept is not None:
+            return msgspec.json.decode(kept.body, type=UsageMetrics)
+        found = self._ask(read_usage(organization_id), UsageMetrics, organization_id)
+        kept = Kept(found.as_of.timestamp(), msgspec.json.encode(found))
+        with self._usage_lock:
+            self._usage.put(place, kept, self._usage_seconds, self._usage.begin(place))
+        return found
 
     def generate_usage_report(
         self, organization_id: str, start: datetime, end: datetime

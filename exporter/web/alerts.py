@@ -12,6 +12,7 @@ from msgspec import Meta
 from starlette.requests import Request
 from starlette.responses import Response
 
+from exporter.caching import ALERT_COUNTS, ALERT_COUNTS_SECONDS, Cache
 from exporter.domain.access import Identity
 from exporter.errors import Conflict, NotFound, Problem
 from exporter.ledger.billing_alerts import (
@@ -56,6 +57,7 @@ class AlertRoutes:
     """A key of one organisation sees that one's alerts, as if there were no others."""
 
     lender: Lender
+    cache: Cache
 
     async def list(self, request: Request, identity: Identity) -> Response:
         """A page of alerts, the newest first. Raises Problem."""
@@ -112,6 +114,7 @@ class AlertRoutes:
         """The alert after the change. Raises Problem if it could not be made."""
         alert_id = _alert_id(request)
         outcome = await make(self.lender, change_of(alert_id))
+        await self.cache.change(ALERT_COUNTS_SECONDS, ALERT_COUNTS)
         if outcome == "unknown":
             raise _unknown(alert_id)
         alert = await self._find(alert_id)
@@ -126,9 +129,9 @@ class AlertRoutes:
         return alert
 
 
-def alert_pages(lender: Lender) -> dict[str, KeyedEndpoint]:
+def alert_pages(lender: Lender, cache: Cache) -> dict[str, KeyedEndpoint]:
     """What this module serves, by method and path."""
-    routes = AlertRoutes(lender)
+    routes = AlertRoutes(lender, cache)
     return {
         "GET /api/v1/alerts": routes.list,
         "GET /api/v1/alerts/{id}": routes.show,

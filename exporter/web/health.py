@@ -5,22 +5,24 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
+from exporter.caching import ALERT_COUNTS, ALERT_COUNTS_SECONDS, Cache, Kept
 from exporter.catalogue import metrics as m
 from exporter.catalogue.model import Metric
 from exporter.domain.access import Identity
 from exporter.domain.documents import camel
 from exporter.domain.health import outage_report
 from exporter.errors import LedgerUnavailable, NotFound
-from exporter.ledger.aggregates import read_aggregates, shown_value
+from exporter.ledger.aggregates import count_open_alerts, read_aggregates, shown_value
 from exporter.ledger.lending import Lender
 from exporter.ledger.questions import ask
 from exporter.ledger.system_health import read_health, read_organization_health
 from exporter.totals import Totals
 from exporter.web.app import KeyedEndpoint
-from exporter.web.inputs import Parameters, answer
+from exporter.web.inputs import Parameters, answer, keep, wants_anew
 
 _UNAVAILABLE = 503
 _COUNTED = (m.PAYMENT_PROCESSED, m.PAYMENT_AMOUNT, m.STRIPE_WEBHOOK_RECEIVED)
@@ -33,6 +35,7 @@ class HealthRoutes:
     lender: Lender
     totals: Totals
     replica: str
+    cache: Cache
 
     async def health(self, request: Request, _: Identity) -> Response:
         """What the checks that were made last come to; none is made for it. 503 if the system
@@ -63,13 +66,23 @@ class HealthRoutes:
         return found
 
     async def metrics(self, request: Request, _: Identity) -> Response:
-        """The aggregates as the ledger has them, and what this replica has counted. Raises
-        LedgerUnavailable.
+        """The aggregates as the ledger has them, the open alerts as they were counted within the
+        last minute, and what this replica has counted. Raises LedgerUnavailable.
         """
         Parameters(request).check()
         found = await ask(self.lender, read_aggregates())
+        alerts = await self._count_alerts(anew=wants_anew(request))
         counted = {_key(metric): [*self._counted(metric)] for metric in _COUNTED}
-        return answer({**found, "counted": {"replica": self.replica, **counted}})
+        return answer({**found, **alerts, "counted": {"replica": self.replica, **counted}})
+
+    async def _count_alerts(self, *, anew: bool) -> dict[str, Any]:
+        async def read() -> Kept:
+            return keep(await ask(self.lender, count_open_alerts()))
+
+        kept = await self.cache.ask(ALERT_COUNTS, ALERT_COUNTS_SECONDS, read, anew=anew)
+        assert kept is not None
+        found = msgspec.json.decode(kept.body)
+        return {"openAlerts": found["openAlerts"], "alertsCountedAt": found["asOf"]}
 
     def _counted(self, metric: Metric) -> Iterable[dict[str, Any]]:
         for values, numbers in self.totals.counts(metric).items():
@@ -78,9 +91,11 @@ class HealthRoutes:
                 yield {**labels, "value": shown_value(metric, labels, numbers[0])}
 
 
-def health_pages(lender: Lender, totals: Totals, replica: str) -> dict[str, KeyedEndpoint]:
+def health_pages(
+    lender: Lender, totals: Totals, replica: str, cache: Cache
+) -> dict[str, KeyedEndpoint]:
     """What this module serves, by method and path."""
-    routes = HealthRoutes(lender, totals, replica)
+    routes = HealthRoutes(lender, totals, replica, cache)
     return {
         "GET /api/health/billing": routes.health,
         "GET /api/metrics/billing": routes.metrics,

@@ -8,6 +8,7 @@ import msgspec
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
+from exporter.caching import Kept
 from exporter.domain.access import Identity
 from exporter.errors import (
     BodyTooLarge,
@@ -34,6 +35,32 @@ def answer(document: Any) -> Response:
         _encode(document),
         headers={"content-type": "application/json", "cache-control": "no-store"},
     )
+
+
+def kept_answer(kept: Kept, lasts_seconds: int) -> Response:
+    """A JSON document that was kept for a while, and how old it is; who asked for it may keep it as
+    long.
+    """
+    return Response(
+        kept.body,
+        headers={
+            "content-type": "application/json",
+            "cache-control": f"private, max-age={lasts_seconds}",
+            "age": str(int(kept.age_seconds)),
+            "vary": "Authorization",
+        },
+    )
+
+
+def keep(document: dict[str, Any]) -> Kept:
+    """A document that says what it is `asOf`."""
+    moment = datetime.fromisoformat(document["asOf"])
+    return Kept(moment.timestamp(), _encode(document))
+
+
+def wants_anew(request: Request) -> bool:
+    """Whether the client takes nothing that was kept."""
+    return "no-cache" in request.headers.get("cache-control", "").lower()
 
 
 def actor_of(request: Request, identity: Identity) -> str:

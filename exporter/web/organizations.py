@@ -11,6 +11,7 @@ from msgspec import Meta
 from starlette.requests import Request
 from starlette.responses import Response
 
+from exporter.caching import ALERT_COUNTS, ALERT_COUNTS_SECONDS, USAGE_SECONDS, Cache, Kept, Place
 from exporter.domain.access import Identity
 from exporter.errors import NotFound
 from exporter.ledger.lending import Lender
@@ -24,7 +25,16 @@ from exporter.ledger.organizations import (
 )
 from exporter.ledger.questions import ask, make
 from exporter.web.app import KeyedEndpoint
-from exporter.web.inputs import LONGEST_ID, Parameters, actor_of, answer, read_body
+from exporter.web.inputs import (
+    LONGEST_ID,
+    Parameters,
+    actor_of,
+    answer,
+    keep,
+    kept_answer,
+    read_body,
+    wants_anew,
+)
 
 MOST_UNITS = 10**18
 _LONGEST = {"hour": timedelta(days=62), "day": timedelta(days=1100)}
@@ -46,6 +56,7 @@ class OrganizationRoutes:
 
     lender: Lender
     meters: Mapping[str, str]
+    cache: Cache
 
     async def usage(self, request: Request, identity: Identity) -> Response:
         """Usage of the current period, and by hour or day with a start. Raises Problem."""
@@ -53,10 +64,18 @@ class OrganizationRoutes:
         given = Parameters(request)
         history = _read_range(given)
         given.check()
-        found = await ask(
-            self.lender, read_usage(organization_id, history), identity.organization_id
-        )
-        return answer(_known(found, organization_id))
+        reader = identity.organization_id
+        part = str(sorted(request.query_params.multi_items())) if history else ""
+        place = Place("usage", reader or "", organization_id, part)
+
+        async def read() -> Kept | None:
+            found = await ask(self.lender, read_usage(organization_id, history), reader)
+            return keep(found) if found else None
+
+        kept = await self.cache.ask(place, USAGE_SECONDS, read, anew=wants_anew(request))
+        if kept is None:
+            raise _unknown(organization_id)
+        return kept_answer(kept, USAGE_SECONDS)
 
     async def subscription(self, request: Request, identity: Identity) -> Response:
         """Plan, period, subscriptions and customers. Raises Problem."""
@@ -69,13 +88,17 @@ class OrganizationRoutes:
         organization_id, meter = _organization_id(request, identity), self._meter(request)
         body = await read_body(request, _Quota)
         change = set_quota(organization_id, meter, body.quota, actor_of(request, identity))
-        return await self._told(await make(self.lender, change), organization_id, meter)
+        outcome = await make(self.lender, change)
+        await self._forget(organization_id)
+        return await self._told(outcome, organization_id, meter)
 
     async def clear_quota(self, request: Request, identity: Identity) -> Response:
         """Let the plan's hold again. Raises Problem."""
         organization_id, meter = _organization_id(request, identity), self._meter(request)
         change = clear_quota(organization_id, meter, actor_of(request, identity))
-        return await self._told(await make(self.lender, change), organization_id, meter)
+        outcome = await make(self.lender, change)
+        await self._forget(organization_id)
+        return await self._told(outcome, organization_id, meter)
 
     async def map_customer(self, request: Request, identity: Identity) -> Response:
         """Say to which organisation a customer belongs. Raises Problem."""
@@ -88,6 +111,7 @@ class OrganizationRoutes:
         body = await read_body(request, _Owner)
         change = map_customer(scope, customer_id, body.organization_id, actor_of(request, identity))
         outcome = await make(self.lender, change)
+        await self._forget(body.organization_id, customer_id)
         return answer(
             {
                 "outcome": outcome,
@@ -96,6 +120,12 @@ class OrganizationRoutes:
                 "organizationId": body.organization_id,
             }
         )
+
+    async def _forget(self, *organization_ids: str) -> None:
+        """What was kept of their usage isn't true any more, nor how many alerts are open."""
+        usage = (Place("usage", reader, id_) for id_ in organization_ids for reader in ("", id_))
+        await self.cache.change(USAGE_SECONDS, *usage)
+        await self.cache.change(ALERT_COUNTS_SECONDS, ALERT_COUNTS)
 
     async def _told(self, outcome: str, organization_id: str, meter: str) -> Response:
         found = await ask(self.lender, read_usage(organization_id))
@@ -111,9 +141,11 @@ class OrganizationRoutes:
         return meter
 
 
-def organization_pages(lender: Lender, meters: Mapping[str, str]) -> dict[str, KeyedEndpoint]:
+def organization_pages(
+    lender: Lender, meters: Mapping[str, str], cache: Cache
+) -> dict[str, KeyedEndpoint]:
     """What this module serves, by method and path."""
-    routes = OrganizationRoutes(lender, meters)
+    routes = OrganizationRoutes(lender, meters, cache)
     return {
         "GET /api/v1/organizations/{organization}/usage": routes.usage,
         "GET /api/v1/organizations/{organization}/subscription": routes.subscription,

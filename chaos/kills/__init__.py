@@ -1,0 +1,1 @@
+"""Kills of what tells people of alerts, with a model of what happened that the end must equal."""
