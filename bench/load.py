@@ -18,7 +18,7 @@ from typing import cast
 import msgspec
 import uvloop
 
-from bench.payloads import Batches, Payload, UsageBatches, Webhooks
+from bench.payloads import Batches, Payload, SpreadUsageBatches, UsageBatches, Webhooks
 
 HOST = "127.0.0.1"
 ANSWER_TIMEOUT_SECONDS = 60.0
@@ -26,6 +26,7 @@ _PAYLOADS: dict[str, Callable[[str, int], Payload]] = {
     "webhooks": Webhooks,
     "batches": Batches,
     "usage": UsageBatches,
+    "spread_usage": SpreadUsageBatches,
 }
 
 

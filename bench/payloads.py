@@ -133,7 +133,9 @@ class Batches:
 
 
 class UsageBatches(Batches):
-    """Arrays of 100 events of usage, each of another of a million organisations."""
+    """Arrays of 100 events of usage by a million organisations: the first ten of them use as much
+    as the next ninety, these as much as the next nine hundred, and so on.
+    """
 
     def event(self, number: int) -> dict[str, Any]:
         """A little usage of one meter."""
@@ -143,10 +145,23 @@ class UsageBatches(Batches):
             "occurred_at": self._at,
             "measurements": {"quantity": 1 + number % 7},
             "metadata": {
-                "organization_id": f"org_{1 + number * _SPREAD % ORGANIZATIONS}",
+                "organization_id": f"org_{self.organization(number)}",
                 "resource_type": "api_calls",
             },
         }
+
+    def organization(self, number: int) -> int:
+        """The number of the organisation of an event, from 1."""
+        place = number * _SPREAD % ORGANIZATIONS
+        return int(ORGANIZATIONS ** (place / ORGANIZATIONS))
+
+
+class SpreadUsageBatches(UsageBatches):
+    """The same, but each event is of another organisation: the worst there can be."""
+
+    def organization(self, number: int) -> int:
+        """The number of the organisation of an event, from 1."""
+        return 1 + number * _SPREAD % ORGANIZATIONS
 
 
 def _request(path: str, host: str, content_type: str, authority: str, body: bytes) -> bytes:

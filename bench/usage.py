@@ -19,6 +19,7 @@ _WARM_UP_GROUPS = 8
 _GROUPS_A_ROUND = 10
 _CONNECTIONS = 16
 _MOST_BATCHES_PER_SECOND = 2_500
+_KINDS = ("usage", "spread_usage")
 _EVENTS = "SELECT coalesce(sum(events), 0)::bigint FROM shared.api_usage_logs"
 
 
@@ -30,7 +31,7 @@ def sizes(runner: Runner) -> list[int]:
 
 def steps(runner: Runner) -> int:
     """How many steps it tells."""
-    return len(sizes(runner)) * (1 + runner.rounds) + runner.rounds
+    return len(sizes(runner)) * (1 + runner.rounds) + len(_KINDS) * runner.rounds
 
 
 def measure(runner: Runner) -> Findings:
@@ -46,10 +47,10 @@ def measure(runner: Runner) -> Findings:
             population.fill()
             measured[size] = _evaluate(runner, population, faults)
             if size == max(sizes(runner)):
-                rate = _send_events(runner, population, faults)
+                rates = _send_events(runner, population, faults)
             with population.connect() as connection:
                 faults += population.faults(connection)
-    return _findings(measured, rate, faults)
+    return _findings(measured, rates, faults)
 
 
 def _evaluate(runner: Runner, population: Population, faults: list[str]) -> dict[str, list[float]]:
@@ -70,10 +71,10 @@ def _evaluate(runner: Runner, population: Population, faults: list[str]) -> dict
     return took
 
 
-def _send_events(runner: Runner, population: Population, faults: list[str]) -> Rate:
-    """Batches of usage to an exporter, each event of another organisation."""
-    sender = Sender("usage", _MOST_BATCHES_PER_SECOND)
-    tallies: list[Tally] = []
+def _send_events(runner: Runner, population: Population, faults: list[str]) -> dict[str, Rate]:
+    """Batches of usage to an exporter, of each kind in turn."""
+    senders = {kind: Sender(kind, _MOST_BATCHES_PER_SECOND) for kind in _KINDS}
+    tallies: dict[str, list[Tally]] = {kind: [] for kind in _KINDS}
     folder = runner.folder / "usage"
     folder.mkdir(parents=True)
     config = folder / "billing.yml"
@@ -85,19 +86,21 @@ def _send_events(runner: Runner, population: Population, faults: list[str]) -> R
             exporter.wait_ready()
             port = int(exporter.url.rpartition(":")[2])
             for _ in range(runner.rounds):
-                runner.step(f"usage: events on {_CONNECTIONS} connections")
-                tallies.append(sender.send(port, _CONNECTIONS, runner.seconds))
+                for kind, sender in senders.items():
+                    runner.step(f"usage: {kind} on {_CONNECTIONS} connections")
+                    tallies[kind].append(sender.send(port, _CONNECTIONS, runner.seconds))
             exporter.stop()
         after = connection.execute(_EVENTS).fetchone()
     assert before is not None
     assert after is not None
-    if after[0] - before[0] != sender.sent * BATCH_EVENTS:
-        faults.append(f"of {sender.sent} batches of usage {after[0] - before[0]} events are kept")
-    return Rate.of(tallies)
+    sent = sum(sender.sent for sender in senders.values())
+    if after[0] - before[0] != sent * BATCH_EVENTS:
+        faults.append(f"of {sent} batches of usage {after[0] - before[0]} events are kept")
+    return {kind: Rate.of(found) for kind, found in tallies.items()}
 
 
 def _findings(
-    measured: dict[int, dict[str, list[float]]], rate: Rate, faults: Sequence[str]
+    measured: dict[int, dict[str, list[float]]], rates: dict[str, Rate], faults: Sequence[str]
 ) -> Findings:
     medians = {
         size: {what: statistics.median(found) for what, found in took.items()}
@@ -110,13 +113,14 @@ def _findings(
     }
     smallest, largest = medians[min(medians)], medians[max(medians)]
     most = number(max(medians))
-    per_second = rate.per_second * BATCH_EVENTS
+    per_second, spread = (rates[kind].per_second * BATCH_EVENTS for kind in _KINDS)
     growth = largest["group"] / smallest["group"]
     figures |= {
         "usage_group_growth": growth,
         "usage_naive_ratio": largest["naive"] / largest["group"],
         "usage_events_per_second": per_second,
-        "usage_events_p99_ms": rate.p99_ms,
+        "usage_events_p99_ms": rates["usage"].p99_ms,
+        "usage_spread_events_per_second": spread,
         "usage_faults": float(len(faults)),
     }
     rows = tuple(
@@ -138,9 +142,10 @@ def _findings(
             "with its hours, log, figures, costs and alerts; the repair sweep over all; and beside "
             "it the levels of all as one would find them without figures that are kept: the log "
             "of the period summed and compared with the quotas. Then events of usage in batches "
-            f"of {BATCH_EVENTS} on {_CONNECTIONS} connections, each event of another of {most} "
-            f"organisations, with quotas, prices and limits: {number(per_second)} a second. "
-            "Afterwards hours, figures and alerts were what they should be."
+            f"of {BATCH_EVENTS} on {_CONNECTIONS} connections, with quotas, prices and limits: "
+            f"{number(per_second)} a second where ten of {most} organisations use as much as the "
+            f"next ninety, and so on, and {number(spread)} where each event is of another, its "
+            "first of the hour. Afterwards hours, figures and alerts were what they should be."
         ),
         tables=(Table(heads, rows),),
         figures=figures,

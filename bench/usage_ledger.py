@@ -51,7 +51,8 @@ SELECT h.organization_id, h.meter, p.period_start, p.period_end, h.quantity, m.q
     ledger.usage_level(h.quantity, m.quota, s.warning_percent, s.critical_percent),
     CASE WHEN h.quantity >= m.limits[1] THEN m.limits[1] ELSE 0 END, p.period_start,
     ledger.next_units(
-        h.quantity, m.quota, s.warning_percent, s.critical_percent, m.limits, m.tier_units
+        h.quantity, m.quota, s.warning_percent, s.critical_percent,
+        CASE WHEN h.quantity < m.limits[1] THEN m.limits[1] END, m.tier_units[1]
     )
 FROM shared.api_usage_logs AS h, shared.plan_meters AS m, shared.billing_settings AS s,
     ledger.period_at(NULL, NULL, now()) AS p;

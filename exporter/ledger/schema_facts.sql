@@ -159,8 +159,8 @@ BEGIN
         IF used IS NOT NULL THEN
             -- Meanwhile another may have brought some to where more changes.
             organizations := ARRAY(
-                SELECT DISTINCT n.organization_id FROM unnest(used) AS n
-                WHERE n.organization_id <> ALL (coalesce(organizations, '{}')) ORDER BY 1
+                SELECT n.organization_id FROM unnest(used) AS n
+                EXCEPT SELECT unnest(organizations) ORDER BY 1
             );
             IF organizations <> '{}' THEN
                 PERFORM ledger.lock_organizations(at, organizations);

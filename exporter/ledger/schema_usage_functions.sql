@@ -85,20 +85,20 @@ RETURN CASE
     ELSE 0
 END::smallint;
 
--- With how many units, more than `used`, a level, a limit or the cost changes.
+-- With how many units, more than `used`, a level or the cost changes, or the next limit is passed.
 CREATE FUNCTION ledger.next_units(
     used bigint, quota bigint, warning_percent smallint, critical_percent smallint,
-    limits bigint[], tier_units bigint[]
-) RETURNS bigint LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
-RETURN (
-    SELECT coalesce(min(n.units), 9223372036854775807)::bigint FROM (
-        SELECT unnest(limits)
-        UNION ALL SELECT greatest(tier_units[1], used) + 1
-        UNION ALL SELECT ceil(quota::numeric * warning_percent / 100)
-        UNION ALL SELECT ceil(quota::numeric * critical_percent / 100)
-        UNION ALL SELECT quota::numeric + 1
-    ) AS n (units)
-    WHERE n.units > used
+    next_limit bigint, first_tier bigint
+) RETURNS bigint LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN least(
+    9223372036854775807,
+    next_limit,
+    CASE WHEN first_tier IS NOT NULL THEN greatest(first_tier, used) + 1 END,
+    CASE WHEN used::numeric * 100 < quota::numeric * warning_percent
+    THEN ceil(quota::numeric * warning_percent / 100)::bigint END,
+    CASE WHEN used::numeric * 100 < quota::numeric * critical_percent
+    THEN ceil(quota::numeric * critical_percent / 100)::bigint END,
+    CASE WHEN used <= quota THEN quota + 1 END
 );
 
 CREATE FUNCTION ledger.money_text(amount_minor bigint, currency text, decimals smallint)
@@ -210,7 +210,11 @@ BEGIN
             ELSE 0 END,
             period_start, last_used_at,
             ledger.next_units(
-                used, quota, s.warning_percent, s.critical_percent, limits, tier_units
+                used, quota, s.warning_percent, s.critical_percent,
+                CASE WHEN used < limits[cardinality(limits)]
+                THEN (SELECT min(l.units) FROM unnest(limits) AS l (units) WHERE l.units > used)
+                END,
+                tier_units[1]
             )
         FROM settled CROSS JOIN shared.billing_settings AS s
         ORDER BY organization_id, meter

@@ -99,6 +99,7 @@ def test_figures_of_usage_were_kept_while_it_was_measured(figures: dict[str, flo
     assert figures["usage_faults"] == 0
     assert {f"usage_{what}_3000_ms" for what in ("group", "sweep", "naive")} <= figures.keys()
     assert figures["usage_events_per_second"] > 0
+    assert figures["usage_spread_events_per_second"] > 0
 
 
 def test_a_webhook_is_as_large_as_stripes_and_signed_as_stripe_signs() -> None:

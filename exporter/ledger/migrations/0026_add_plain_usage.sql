@@ -69,20 +69,20 @@ BEGIN
 END
 $$;
 
--- With how many units, more than `used`, a level, a limit or the cost changes.
+-- With how many units, more than `used`, a level or the cost changes, or the next limit is passed.
 CREATE OR REPLACE FUNCTION ledger.next_units(
     used bigint, quota bigint, warning_percent smallint, critical_percent smallint,
-    limits bigint[], tier_units bigint[]
-) RETURNS bigint LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
-RETURN (
-    SELECT coalesce(min(n.units), 9223372036854775807)::bigint FROM (
-        SELECT unnest(limits)
-        UNION ALL SELECT greatest(tier_units[1], used) + 1
-        UNION ALL SELECT ceil(quota::numeric * warning_percent / 100)
-        UNION ALL SELECT ceil(quota::numeric * critical_percent / 100)
-        UNION ALL SELECT quota::numeric + 1
-    ) AS n (units)
-    WHERE n.units > used
+    next_limit bigint, first_tier bigint
+) RETURNS bigint LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN least(
+    9223372036854775807,
+    next_limit,
+    CASE WHEN first_tier IS NOT NULL THEN greatest(first_tier, used) + 1 END,
+    CASE WHEN used::numeric * 100 < quota::numeric * warning_percent
+    THEN ceil(quota::numeric * warning_percent / 100)::bigint END,
+    CASE WHEN used::numeric * 100 < quota::numeric * critical_percent
+    THEN ceil(quota::numeric * critical_percent / 100)::bigint END,
+    CASE WHEN used <= quota THEN quota + 1 END
 );
 
 -- Lock the organisations, new ones made, in the one order that there is; those whose period is over

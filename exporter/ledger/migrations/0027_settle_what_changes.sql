@@ -56,7 +56,11 @@ BEGIN
             ELSE 0 END,
             period_start, last_used_at,
             ledger.next_units(
-                used, quota, s.warning_percent, s.critical_percent, limits, tier_units
+                used, quota, s.warning_percent, s.critical_percent,
+                CASE WHEN used < limits[cardinality(limits)]
+                THEN (SELECT min(l.units) FROM unnest(limits) AS l (units) WHERE l.units > used)
+                END,
+                tier_units[1]
             )
         FROM settled CROSS JOIN shared.billing_settings AS s
         ORDER BY organization_id, meter
@@ -246,8 +250,8 @@ BEGIN
         IF used IS NOT NULL THEN
             -- Meanwhile another may have brought some to where more changes.
             organizations := ARRAY(
-                SELECT DISTINCT n.organization_id FROM unnest(used) AS n
-                WHERE n.organization_id <> ALL (coalesce(organizations, '{}')) ORDER BY 1
+                SELECT n.organization_id FROM unnest(used) AS n
+                EXCEPT SELECT unnest(organizations) ORDER BY 1
             );
             IF organizations <> '{}' THEN
                 PERFORM ledger.lock_organizations(at, organizations);
