@@ -19,7 +19,7 @@ from tests.support.compose import COMPOSE, FILE, SECRETS, SERVICES, make_secrets
 from tests.support.tools import find_tool
 from tests.support.tree import PROJECT
 
-# What holds the network only sleeps, and has no other program that could ask; the other one ends.
+# What holds the network only sleeps; the other one ends.
 WITHOUT_HEALTH = {"network", "alertmanager-key"}
 PINNED = re.compile(r"[a-z0-9./-]+:v?\d+\.\d+(\.\d+)?(-[a-z]+)?")
 
