@@ -257,6 +257,9 @@ BEGIN
     PERFORM FROM shared.organizations AS o
     WHERE o.organization_id IN (SELECT s.organization_id FROM ledger.stale_alerts(at) AS s)
     ORDER BY o.organization_id FOR NO KEY UPDATE;
+    PERFORM FROM shared.billing_alerts AS a
+    WHERE a.id IN (SELECT s.alert_id FROM ledger.stale_alerts(at) AS s)
+    ORDER BY a.organization_id, a.id FOR NO KEY UPDATE;
     -- Looked at again, as another may have changed them before they were locked.
     UPDATE shared.billing_alerts AS a SET
         resolved_at = at, updated_at = at, resolved_by = actor, resolution = s.reason

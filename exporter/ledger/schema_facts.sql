@@ -230,6 +230,14 @@ BEGIN
                         ELSE 0 END
                     OR u.cost_minor <> CASE WHEN u.used > m.tier_units[1]
                         THEN ledger.usage_cost(u.used, m.tier_units, m.tier_prices) ELSE 0 END
+                    -- 0 is not known yet, and follows with the next use.
+                    OR u.next_units > 0 AND u.next_units <> ledger.next_units(
+                        u.used, u.quota, s.warning_percent, s.critical_percent,
+                        CASE WHEN u.used < m.limits[cardinality(m.limits)]
+                        THEN (SELECT min(l.units) FROM unnest(m.limits) AS l (units) WHERE l.units > u.used)
+                        END,
+                        m.tier_units[1]
+                    )
                 LIMIT most
             ) AS d
         );

@@ -91,15 +91,15 @@ CREATE FUNCTION ledger.next_units(
     next_limit bigint, first_tier bigint
 ) RETURNS bigint LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN least(
-    9223372036854775807,
+    9223372036854775807::numeric,
     next_limit,
-    CASE WHEN first_tier IS NOT NULL THEN greatest(first_tier, used) + 1 END,
+    CASE WHEN first_tier IS NOT NULL THEN greatest(first_tier, used)::numeric + 1 END,
     CASE WHEN used::numeric * 100 < quota::numeric * warning_percent
-    THEN ceil(quota::numeric * warning_percent / 100)::bigint END,
+    THEN ceil(quota::numeric * warning_percent / 100) END,
     CASE WHEN used::numeric * 100 < quota::numeric * critical_percent
-    THEN ceil(quota::numeric * critical_percent / 100)::bigint END,
-    CASE WHEN used <= quota THEN quota + 1 END
-);
+    THEN ceil(quota::numeric * critical_percent / 100) END,
+    CASE WHEN used <= quota THEN quota::numeric + 1 END
+)::bigint;
 
 CREATE FUNCTION ledger.money_text(amount_minor bigint, currency text, decimals smallint)
 RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE

@@ -5,7 +5,8 @@ DROP TABLE shared.api_usage_logs;
 ALTER TABLE shared.usage_hours RENAME TO api_usage_logs;
 ALTER INDEX shared.usage_hours_hour RENAME TO api_usage_logs_hour;
 ALTER TABLE shared.api_usage_logs ADD COLUMN created_at timestamptz;
-UPDATE shared.api_usage_logs SET created_at = hour;
+-- Written anew at once, without dead rows.
+ALTER TABLE shared.api_usage_logs ALTER COLUMN created_at TYPE timestamptz USING hour;
 ALTER TABLE shared.api_usage_logs ALTER COLUMN created_at SET NOT NULL;
 CREATE INDEX idx_api_usage_logs_org_time
 ON shared.api_usage_logs (organization_id, created_at DESC);

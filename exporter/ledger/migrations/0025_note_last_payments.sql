@@ -181,4 +181,25 @@ BEGIN ATOMIC
     WHERE j.reason IS NOT NULL;
 END;
 
+-- Resolve them in `actor`'s name; how many there were.
+CREATE OR REPLACE FUNCTION ledger.resolve_stale_alerts(at timestamptz, actor text) RETURNS integer
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    resolved integer;
+BEGIN
+    PERFORM FROM shared.organizations AS o
+    WHERE o.organization_id IN (SELECT s.organization_id FROM ledger.stale_alerts(at) AS s)
+    ORDER BY o.organization_id FOR NO KEY UPDATE;
+    PERFORM FROM shared.billing_alerts AS a
+    WHERE a.id IN (SELECT s.alert_id FROM ledger.stale_alerts(at) AS s)
+    ORDER BY a.organization_id, a.id FOR NO KEY UPDATE;
+    -- Looked at again, as another may have changed them before they were locked.
+    UPDATE shared.billing_alerts AS a SET
+        resolved_at = at, updated_at = at, resolved_by = actor, resolution = s.reason
+    FROM ledger.stale_alerts(at) AS s WHERE a.id = s.alert_id AND a.resolved_at IS NULL;
+    GET DIAGNOSTICS resolved = ROW_COUNT;
+    RETURN resolved;
+END
+$$;
+
 ALTER TABLE shared.organizations DROP COLUMN paid_at;

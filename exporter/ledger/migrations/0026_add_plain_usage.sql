@@ -75,15 +75,15 @@ CREATE OR REPLACE FUNCTION ledger.next_units(
     next_limit bigint, first_tier bigint
 ) RETURNS bigint LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN least(
-    9223372036854775807,
+    9223372036854775807::numeric,
     next_limit,
-    CASE WHEN first_tier IS NOT NULL THEN greatest(first_tier, used) + 1 END,
+    CASE WHEN first_tier IS NOT NULL THEN greatest(first_tier, used)::numeric + 1 END,
     CASE WHEN used::numeric * 100 < quota::numeric * warning_percent
-    THEN ceil(quota::numeric * warning_percent / 100)::bigint END,
+    THEN ceil(quota::numeric * warning_percent / 100) END,
     CASE WHEN used::numeric * 100 < quota::numeric * critical_percent
-    THEN ceil(quota::numeric * critical_percent / 100)::bigint END,
-    CASE WHEN used <= quota THEN quota + 1 END
-);
+    THEN ceil(quota::numeric * critical_percent / 100) END,
+    CASE WHEN used <= quota THEN quota::numeric + 1 END
+)::bigint;
 
 -- Lock the organisations, new ones made, in the one order that there is; those whose period is over
 -- enter the next. The clock may step back: a period that began stays.
@@ -116,5 +116,66 @@ BEGIN
         )
         WHERE o.organization_id = ANY (organizations) AND o.period_end <= at;
     END IF;
+END
+$$;
+
+-- What no event brings about: periods that end, what billing.yml changed. Takes up to `most`
+-- organisations; how many there were.
+CREATE OR REPLACE FUNCTION ledger.sweep_usage(at timestamptz, most integer) RETURNS integer
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    due text[];
+BEGIN
+    -- Whose period is over is found by an index: at the turn of a month that is nearly everybody.
+    due := ARRAY(
+        SELECT o.organization_id FROM shared.organizations AS o
+        WHERE o.period_end <= at ORDER BY o.period_end LIMIT most
+    );
+    IF cardinality(due) = 0 THEN
+        due := ARRAY(
+            SELECT DISTINCT d.organization_id FROM (
+                SELECT u.organization_id
+                FROM shared.usage AS u
+                CROSS JOIN shared.billing_settings AS s
+                JOIN shared.organizations AS o USING (organization_id)
+                LEFT JOIN shared.quota_overrides AS q USING (organization_id, meter)
+                LEFT JOIN shared.plan_meters AS m
+                    ON m.plan = coalesce(o.plan, s.default_plan) AND m.meter = u.meter
+                WHERE u.quota IS DISTINCT FROM
+                        CASE WHEN q.organization_id IS NULL THEN m.quota ELSE q.quota END
+                    OR u.period_start <> o.period_start OR u.period_end <> o.period_end
+                    OR u.level <> ledger.usage_level(
+                        u.used, u.quota, s.warning_percent, s.critical_percent
+                    )
+                    OR u.currency IS DISTINCT FROM m.currency
+                    OR u.passed <> CASE WHEN u.used >= m.limits[1]
+                        THEN (SELECT max(l.units) FROM unnest(m.limits) AS l (units) WHERE l.units <= u.used)
+                        ELSE 0 END
+                    OR u.cost_minor <> CASE WHEN u.used > m.tier_units[1]
+                        THEN ledger.usage_cost(u.used, m.tier_units, m.tier_prices) ELSE 0 END
+                    -- 0 is not known yet, and follows with the next use.
+                    OR u.next_units > 0 AND u.next_units <> ledger.next_units(
+                        u.used, u.quota, s.warning_percent, s.critical_percent,
+                        CASE WHEN u.used < m.limits[cardinality(m.limits)]
+                        THEN (SELECT min(l.units) FROM unnest(m.limits) AS l (units) WHERE l.units > u.used)
+                        END,
+                        m.tier_units[1]
+                    )
+                LIMIT most
+            ) AS d
+        );
+    END IF;
+    IF cardinality(due) = 0 THEN
+        RETURN 0;
+    END IF;
+    -- Some may have been found to be others meanwhile; from here on none is.
+    PERFORM pg_advisory_xact_lock_shared(hashtext('shared.customers'));
+    due := ARRAY(
+        SELECT o.organization_id FROM shared.organizations AS o
+        WHERE o.organization_id = ANY (due)
+    );
+    PERFORM ledger.lock_organizations(at, due);
+    PERFORM ledger.settle_usage(at, ledger.known_meters(due));
+    RETURN cardinality(due);
 END
 $$;
