@@ -29,6 +29,10 @@ _ORGANIZATION = (
     "INSERT INTO shared.organizations (organization_id, anchor_start, anchor_end, period_start, "
     "period_end) VALUES (%s, %s, %s, %s, %s)"
 )
+_NEXT_PERIOD = (
+    "UPDATE shared.organizations SET (period_start, period_end) = (%s, %s) "
+    "WHERE organization_id = %s"
+)
 _USAGE = (
     "INSERT INTO shared.usage (organization_id, meter, period_start, period_end, used, quota, "
     "cost_minor, level, passed, told_period_start) VALUES (%s, %s, %s, %s, 0, %s, 0, 0, 0, %s)"
@@ -82,10 +86,15 @@ def add(
     *,
     meter: str = "fix",
     quota: int | None = 1000,
+    cut_off: datetime | None = None,
 ) -> None:
+    """It would have ended at `cut_off` if a subscription hadn't begun."""
     anchors = (None, None) if period is CALENDAR else (period.ended, period.next_end)
     current = period.ended, period.next_end
-    connection.execute(_ORGANIZATION.encode(), (name, *anchors, *current))
+    connection.execute(
+        _ORGANIZATION.encode(), (name, *anchors, period.began, cut_off or period.ended)
+    )
+    connection.execute(_NEXT_PERIOD.encode(), (*current, name))
     connection.execute(_USAGE.encode(), (name, meter, *current, quota, period.ended))
     connection.execute(_ALL_HOURS.encode(), (name, meter, [*hours], [*hours.values()]))
 
@@ -165,6 +174,27 @@ def test_a_day_is_judged_once_when_it_has_been_over_for_six_hours(connection: Co
     judge(connection, NOW + HOUR)
     judge(connection, NOW + 2 * DAY)
     assert judged(connection) == first
+
+
+def test_a_period_that_a_subscription_cut_off_has_not_ended(connection: Connection) -> None:
+    add(connection, "acme", FORTNIGHT, steady(FORTNIGHT), cut_off=FORTNIGHT.ended + 3 * DAY)
+    judge(connection, NOW)
+    assert judged(connection) == {}
+    # What changes within a period leaves alone what is known of the one before.
+    add(connection, "bolt", CALENDAR, steady(CALENDAR))
+    connection.execute("UPDATE shared.organizations SET plan = 'pro', period_start = period_start")
+    connection.execute("DELETE FROM ledger.forecast_days")
+    judge(connection, NOW)
+    assert {periods for periods, _ in judged(connection).values()} == {1}
+
+
+def test_a_day_on_which_no_period_ended_is_not_looked_at_again(connection: Connection) -> None:
+    judge(connection, NOW)
+    add(connection, "acme", CALENDAR, steady(CALENDAR))
+    judge(connection, NOW + HOUR)
+    assert judged(connection) == {}
+    judge(connection, NOW + 40 * DAY)
+    assert connection.execute("SELECT count(*) FROM ledger.forecast_days").fetchone() == (3,)
 
 
 def test_of_many_that_end_on_a_day_some_are_drawn(connection: Connection) -> None:

@@ -1,9 +1,14 @@
 """Alerts that have outlived their cause."""
 
+import json
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+
+import psycopg
 
 from exporter.ledger.migrate import migrate
 from tests.support.invented import AT, NOW, apply, seconds, set_plans
+from tests.support.waiting import wait_until
 from tests.support.writing import ask
 
 
@@ -62,3 +67,23 @@ def test_an_alert_whose_usage_is_below_its_threshold_is_stale(database_url: str)
     assert ask(database_url, resolve, AT) == [(1,)]
     left = "SELECT type FROM shared.billing_alerts WHERE resolved_at IS NULL"
     assert ask(database_url, left) == [("usage_threshold",)]
+
+
+def test_an_alert_that_is_renewed_meanwhile_is_not_stale(database_url: str) -> None:
+    migrate(database_url)
+    failed = {"organization_id": "acme", "failed": True, "amount_minor": 1, "currency": "usd"}
+    apply(database_url, payments=[{**failed, "at": seconds(NOW), "decimals": 2}])
+    later = AT + timedelta(days=30)
+    resolve = "SELECT ledger.resolve_stale_alerts(%s, 'somebody')"
+    with psycopg.connect(database_url) as renewing, ThreadPoolExecutor(1) as pool:
+        facts = {"payments": [{**failed, "at": seconds(later), "decimals": 2}]}
+        told = [later, json.dumps(facts)]
+        renewing.execute("SELECT ledger.apply_facts(%s, %s)", told)
+        resolved = pool.submit(ask, database_url, resolve, later)
+        waiting = (
+            "SELECT count(*) FROM pg_locks WHERE NOT granted AND "
+            "pid IN (SELECT pid FROM pg_stat_activity WHERE datname = current_database())"
+        )
+        wait_until(lambda: ask(database_url, waiting) == [(1,)], 10, "a wait for the row")
+        renewing.commit()
+        assert resolved.result(10) == [(0,)]
