@@ -233,7 +233,8 @@ BEGIN
                     -- 0 is not known yet, and follows with the next use.
                     OR u.next_units > 0 AND u.next_units <> ledger.next_units(
                         u.used, u.quota, s.warning_percent, s.critical_percent,
-                        CASE WHEN u.used < m.limits[cardinality(m.limits)]
+                        CASE WHEN u.used < m.limits[1] THEN m.limits[1]
+                        WHEN u.used < m.limits[cardinality(m.limits)]
                         THEN (SELECT min(l.units) FROM unnest(m.limits) AS l (units) WHERE l.units > u.used)
                         END,
                         m.tier_units[1]

@@ -85,21 +85,26 @@ RETURN CASE
     ELSE 0
 END::smallint;
 
+-- The fewest units that are so many percent, 100 at most, of a quota; no product is past a bigint.
+CREATE FUNCTION ledger.units_at(quota bigint, percent smallint)
+RETURNS bigint LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN quota / 100 * percent + (quota % 100 * percent + 99) / 100;
+
 -- With how many units, more than `used`, a level or the cost changes, or the next limit is passed.
 CREATE FUNCTION ledger.next_units(
     used bigint, quota bigint, warning_percent smallint, critical_percent smallint,
     next_limit bigint, first_tier bigint
 ) RETURNS bigint LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN least(
-    9223372036854775807::numeric,
+    9223372036854775807,
     next_limit,
-    CASE WHEN first_tier IS NOT NULL THEN greatest(first_tier, used)::numeric + 1 END,
-    CASE WHEN used::numeric * 100 < quota::numeric * warning_percent
-    THEN ceil(quota::numeric * warning_percent / 100) END,
-    CASE WHEN used::numeric * 100 < quota::numeric * critical_percent
-    THEN ceil(quota::numeric * critical_percent / 100) END,
-    CASE WHEN used <= quota THEN quota::numeric + 1 END
-)::bigint;
+    CASE WHEN first_tier < 9223372036854775807 THEN greatest(first_tier, used) + 1 END,
+    CASE WHEN used < ledger.units_at(quota, warning_percent)
+    THEN ledger.units_at(quota, warning_percent) END,
+    CASE WHEN used < ledger.units_at(quota, critical_percent)
+    THEN ledger.units_at(quota, critical_percent) END,
+    CASE WHEN used <= quota AND quota < 9223372036854775807 THEN quota + 1 END
+);
 
 CREATE FUNCTION ledger.money_text(amount_minor bigint, currency text, decimals smallint)
 RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -211,7 +216,8 @@ BEGIN
             period_start, last_used_at,
             ledger.next_units(
                 used, quota, s.warning_percent, s.critical_percent,
-                CASE WHEN used < limits[cardinality(limits)]
+                CASE WHEN used < limits[1] THEN limits[1]
+                WHEN used < limits[cardinality(limits)]
                 THEN (SELECT min(l.units) FROM unnest(limits) AS l (units) WHERE l.units > used)
                 END,
                 tier_units[1]

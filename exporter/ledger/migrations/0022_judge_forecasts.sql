@@ -62,6 +62,26 @@ CREATE TABLE ledger.forecast_errors (
     PRIMARY KEY (ended_on, meter, days_ahead)
 );
 
+-- The days (UTC) that were judged, also those on which no period ended.
+CREATE TABLE ledger.forecast_days (
+    ended_on date PRIMARY KEY
+);
+
+-- When the period before the current one began; NULL if that one didn't end when this one began, as
+-- a subscription that begins, ends or changes its anchor in between cuts it off.
+ALTER TABLE shared.organizations ADD COLUMN previous_start timestamptz;
+
+CREATE FUNCTION ledger.note_previous_start() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    NEW.previous_start := CASE WHEN NEW.period_start = OLD.period_end THEN OLD.period_start END;
+    RETURN NEW;
+END
+$$;
+CREATE TRIGGER note_previous_start BEFORE UPDATE OF period_start ON shared.organizations
+FOR EACH ROW WHEN (NEW.period_start <> OLD.period_start)
+EXECUTE FUNCTION ledger.note_previous_start();
+
 -- Judge the periods that ended on one of the last three days which have been over for six hours, so
 -- that what came late is in, and which weren't judged; of a day those of `most` organisations that
 -- are drawn by lot. What was foretold then follows from the hours that are kept. Days are forgotten
@@ -72,47 +92,44 @@ DECLARE
     today date := (at - interval '6 hours') AT TIME ZONE 'UTC';
 BEGIN
     DELETE FROM ledger.forecast_errors AS e WHERE e.ended_on < today - 35;
+    DELETE FROM ledger.forecast_days AS j WHERE j.ended_on < today - 35;
+    WITH due AS (
+        INSERT INTO ledger.forecast_days (ended_on)
+        SELECT today - back FROM generate_series(1, 3) AS back
+        ON CONFLICT DO NOTHING
+        RETURNING ended_on
+    )
     INSERT INTO ledger.forecast_errors (ended_on, meter, days_ahead, periods, error)
     SELECT f.day, f.meter, f.days, count(*), sum(abs(f.foretold - f.used) / f.used)
     FROM (
         SELECT d.day, u.meter, a.days, h.used, h.used - l.used + n.daily * a.days AS foretold
-        FROM (
-            SELECT today - back AS day FROM generate_series(1, 3) AS back
-            WHERE NOT EXISTS (
-                SELECT FROM ledger.forecast_errors AS e WHERE e.ended_on = today - back
-            )
-        ) AS d
+        FROM (SELECT ended_on AS day FROM due) AS d
         CROSS JOIN LATERAL (
-            SELECT o.organization_id, o.anchor_start, o.period_start, o.period_end
+            SELECT o.organization_id, o.previous_start AS began, o.period_start AS ended
             FROM shared.organizations AS o
-            WHERE o.period_start >= d.day::timestamp AT TIME ZONE 'UTC'
+            WHERE o.previous_start IS NOT NULL
+                AND o.period_start >= d.day::timestamp AT TIME ZONE 'UTC'
                 AND o.period_start < (d.day + 1)::timestamp AT TIME ZONE 'UTC'
             ORDER BY hashtextextended(o.organization_id, d.day - date '2000-01-01') LIMIT most
-        ) AS o
-        CROSS JOIN LATERAL (
-            SELECT ledger.previous_start(o.anchor_start, o.period_start, o.period_end) AS began,
-                o.period_start AS ended
-            OFFSET 0  -- It is computed once.
         ) AS p
-        JOIN shared.usage AS u ON u.organization_id = o.organization_id AND u.quota > 0
+        JOIN shared.usage AS u ON u.organization_id = p.organization_id AND u.quota > 0
         CROSS JOIN LATERAL (
             SELECT sum(h.quantity) AS used FROM shared.usage_hours AS h
-            WHERE h.organization_id = o.organization_id AND h.meter = u.meter
+            WHERE h.organization_id = p.organization_id AND h.meter = u.meter
                 AND h.hour >= p.began AND h.hour < p.ended
         ) AS h
         CROSS JOIN unnest(judge_forecasts.days_ahead) AS a (days)
         CROSS JOIN LATERAL ledger.daily_use(
-            p.ended - make_interval(hours => 24 * a.days), o.organization_id, u.meter, p.began
+            p.ended - make_interval(hours => 24 * a.days), p.organization_id, u.meter, p.began
         ) AS n
         CROSS JOIN LATERAL (
             SELECT coalesce(sum(h.quantity), 0) AS used FROM shared.usage_hours AS h
-            WHERE h.organization_id = o.organization_id AND h.meter = u.meter
+            WHERE h.organization_id = p.organization_id AND h.meter = u.meter
                 AND h.hour >= p.ended - make_interval(hours => 24 * a.days) AND h.hour < p.ended
         ) AS l
         WHERE h.used > 0 AND n.daily > 0
     ) AS f
-    GROUP BY f.day, f.meter, f.days
-    ON CONFLICT DO NOTHING;
+    GROUP BY f.day, f.meter, f.days;
 END
 $$;
 

@@ -69,21 +69,26 @@ BEGIN
 END
 $$;
 
+-- The fewest units that are so many percent, 100 at most, of a quota; no product is past a bigint.
+CREATE OR REPLACE FUNCTION ledger.units_at(quota bigint, percent smallint)
+RETURNS bigint LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN quota / 100 * percent + (quota % 100 * percent + 99) / 100;
+
 -- With how many units, more than `used`, a level or the cost changes, or the next limit is passed.
 CREATE OR REPLACE FUNCTION ledger.next_units(
     used bigint, quota bigint, warning_percent smallint, critical_percent smallint,
     next_limit bigint, first_tier bigint
 ) RETURNS bigint LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN least(
-    9223372036854775807::numeric,
+    9223372036854775807,
     next_limit,
-    CASE WHEN first_tier IS NOT NULL THEN greatest(first_tier, used)::numeric + 1 END,
-    CASE WHEN used::numeric * 100 < quota::numeric * warning_percent
-    THEN ceil(quota::numeric * warning_percent / 100) END,
-    CASE WHEN used::numeric * 100 < quota::numeric * critical_percent
-    THEN ceil(quota::numeric * critical_percent / 100) END,
-    CASE WHEN used <= quota THEN quota::numeric + 1 END
-)::bigint;
+    CASE WHEN first_tier < 9223372036854775807 THEN greatest(first_tier, used) + 1 END,
+    CASE WHEN used < ledger.units_at(quota, warning_percent)
+    THEN ledger.units_at(quota, warning_percent) END,
+    CASE WHEN used < ledger.units_at(quota, critical_percent)
+    THEN ledger.units_at(quota, critical_percent) END,
+    CASE WHEN used <= quota AND quota < 9223372036854775807 THEN quota + 1 END
+);
 
 -- Lock the organisations, new ones made, in the one order that there is; those whose period is over
 -- enter the next. The clock may step back: a period that began stays.
@@ -156,7 +161,8 @@ BEGIN
                     -- 0 is not known yet, and follows with the next use.
                     OR u.next_units > 0 AND u.next_units <> ledger.next_units(
                         u.used, u.quota, s.warning_percent, s.critical_percent,
-                        CASE WHEN u.used < m.limits[cardinality(m.limits)]
+                        CASE WHEN u.used < m.limits[1] THEN m.limits[1]
+                        WHEN u.used < m.limits[cardinality(m.limits)]
                         THEN (SELECT min(l.units) FROM unnest(m.limits) AS l (units) WHERE l.units > u.used)
                         END,
                         m.tier_units[1]

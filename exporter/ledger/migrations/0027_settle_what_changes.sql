@@ -57,7 +57,8 @@ BEGIN
             period_start, last_used_at,
             ledger.next_units(
                 used, quota, s.warning_percent, s.critical_percent,
-                CASE WHEN used < limits[cardinality(limits)]
+                CASE WHEN used < limits[1] THEN limits[1]
+                WHEN used < limits[cardinality(limits)]
                 THEN (SELECT min(l.units) FROM unnest(limits) AS l (units) WHERE l.units > used)
                 END,
                 tier_units[1]
