@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from alertmanager.pages import billing_page
 from alertmanager.routing import (
     BUSINESS_HOURS,
     FALLBACK,
@@ -181,7 +182,7 @@ def _slack(config: Config) -> dict[str, Any]:
         "send_resolved": True,
         "color": '{{ template "billing.slack.color" . }}',
         "title": '{{ template "billing.slack.title" . }}',
-        "title_link": '{{ template "billing.page" . }}',
+        "title_link": _first_page(config),
         "fallback": '{{ template "billing.slack.title" . }}',
         "text": '{{ template "billing.slack.text" . }}',
         "footer": "billing-exporter",
@@ -189,11 +190,12 @@ def _slack(config: Config) -> dict[str, Any]:
 
 
 def _pagerduty(config: Config) -> dict[str, Any]:
+    page = billing_page(config)
     return {
         "routing_key_file": config.alertmanager.secret_files.pagerduty_key,
         "send_resolved": True,
         "client": "billing-exporter",
-        "client_url": '{{ template "billing.page" . }}',
+        "client_url": _first_page(config),
         "description": '{{ template "billing.subject" . }}',
         "severity": '{{ template "billing.pagerduty.severity" . }}',
         "component": "billing",
@@ -206,7 +208,7 @@ def _pagerduty(config: Config) -> dict[str, Any]:
         "links": [
             {"href": '{{ template "billing.runbook" . }}', "text": "Runbook"},
             {"href": '{{ template "billing.dashboard" . }}', "text": "Dashboard"},
-            {"href": '{{ template "billing.page" . }}', "text": "Billing"},
+            *([{"href": page, "text": "Billing"}] if page else ()),
         ],
     }
 
@@ -232,9 +234,17 @@ def _alerting(config: Config) -> dict[str, Any]:
     return {"alerting": {"alertmanagers": managers}}
 
 
+def _first_page(config: Config) -> str:
+    """Where the whole message leads."""
+    return billing_page(config) or '{{ template "billing.dashboard" . }}'
+
+
 def _links(config: Config) -> str:
+    page = billing_page(config)
     links = {
-        "billing.page": f"{config.alerts.links.exporter}/billing",
+        "billing.page.text": f"\nBilling: {page}" if page else "",
+        "billing.page.html": f' ·\n<a href="{page}">Billing</a>' if page else "",
+        "billing.page.slack": f" · <{page}|Billing>" if page else "",
         "billing.runbooks": config.alerts.links.runbooks,
         "billing.dashboards": f"{config.alerts.links.dashboards}/billing-metrics",
     }

@@ -1,9 +1,9 @@
 """Queries of counters, each source by itself, and of figures that every replica tells alike."""
 
 from dashboards.panels import Target
-from dashboards.selecting import series, series_or_none
+from dashboards.selecting import risen, series, series_or_none
 from exporter.catalogue.model import Metric
-from exporter.catalogue.own_metrics import BUILD_INFO
+from exporter.catalogue.own_metrics import BUILD_INFO, READY
 
 CURRENT = "$__rate_interval"
 CHOSEN = "$__range"
@@ -37,8 +37,9 @@ def seen_an_hour(metric: Metric, by: str, *matchers: str) -> Target:
 
 def seen_in_range(metric: Metric, by: str, *matchers: str) -> Target:
     """What such a one counted in the chosen time."""
-    text = f"{counted(by, CHOSEN, *matchers)} > 0"
-    return series_or_none(legend_of(by), by.rpartition(" ")[2], text, metric=metric)
+    chosen = ", ".join(("<here>", "<mode>", "<told>", *matchers))
+    text = f"sum by ({by}) ({risen(f'@metric{{{chosen}}}')}) > 0"
+    return series_or_none(legend_of(by), by.rpartition(" ")[2], text, metric=metric, ready=READY)
 
 
 def in_range(metric: Metric, by: str, *matchers: str, legend: str = "") -> Target:

@@ -5,6 +5,7 @@ from typing import Any
 
 from grafanalib import core as g  # type: ignore[import-untyped]
 
+from alertmanager.pages import billing_page
 from dashboards.variables import DATASOURCE, PROMETHEUS
 from exporter.settings import Config
 from rules.external import ALERTS
@@ -27,7 +28,7 @@ def runbook_link(alert: str, config: Config) -> tuple[str, str]:
 
 def dashboard_links(config: Config) -> list[Any]:
     """The links above every dashboard."""
-    links = config.alerts.links
+    links, page = config.alerts.links, billing_page(config)
     return [
         g.DashboardLink(
             title="Billing dashboards",
@@ -36,7 +37,7 @@ def dashboard_links(config: Config) -> list[Any]:
             includeVars=True,
             keepTime=True,
         ),
-        *_outside("Billing page", f"{links.exporter}/billing", "Usage, quotas, alerts"),
+        *(_outside("Billing page", page, "Usage, quotas, alerts") if page else ()),
         *_outside("Runbooks", links.runbooks, "What to do about each alert"),
     ]
 

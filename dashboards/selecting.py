@@ -32,13 +32,19 @@ def or_none(text: str, label: str, **given: Given) -> Query:
 
 
 def risen(counter: str, window: str = "$__range") -> str:
-    """Text for a query that has BUILD_INFO as `running`: how much each series of a counter rose,
-    also one that began in this time. Where series exist from their first event on only, `increase`
-    alone doesn't see the first.
+    """Text for a query that has READY as `ready`: how much each series of a counter rose, also one
+    that began in this time. Where series exist from their first event on only, `increase` alone
+    doesn't see the first.
     """
+    # A ready exporter tells of every series that it has, so one of fewer samples than there were
+    # scrapes of a ready exporter began after them, at 0. It doesn't matter then how long there has
+    # been an exporter, or a Prometheus, or when it was restarted. What was there at the beginning
+    # and has gaps was restored: of that, `increase` sees the reset.
+    ready = f"sum_over_time(@ready{{<here>}}[{window}]) and @ready{{<here>}}"
     return (
-        f"({counter} unless {counter} offset {window})"
-        f" and on (job, instance) (@running{{<here>}} offset {window})"
+        f"{counter} and count_over_time({counter}[{window}])"
+        f" < on (job, instance) group_left () max by (job, instance) ({ready})"
+        f" unless {counter} offset {window}"
         f" or increase({counter}[{window}])"
     )
 

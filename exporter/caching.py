@@ -143,8 +143,8 @@ class Shelf:
 
 
 class Shared:
-    """What replicas keep together, at `url`. `secret` is theirs alone, and "" while it isn't known:
-    an entry is signed with it, together with its place.
+    """What replicas keep together, at `url`, in clear. An entry is signed, together with its place,
+    with the `secret` that they have in common ("" while it isn't known).
     """
 
     def __init__(self, url: str, secret: Callable[[], str], health: Totals) -> None:

@@ -126,7 +126,12 @@ class Exporter:
         self._pool = make_pool(database)
         self._lender = Lender(self._pool, self.health)
         redis_url = settings.redis_url.reveal()
-        shared = Shared(redis_url, lambda: lease.ledger_id, self.health) if redis_url else None
+
+        def cache_secret() -> str:
+            # Who reads the ledger, or a backup's manifest, knows its id.
+            return lease.ledger_id and lease.ledger_id + settings.encryption_key.reveal()
+
+        shared = Shared(redis_url, cache_secret, self.health) if redis_url else None
         self._cache = Cache(self.health, shared)
         self._process = ProcessHealth(self.health)
         self._disk = DiskHealth(self.health, settings.data_dir)

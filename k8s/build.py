@@ -17,15 +17,16 @@ import rules.build
 from exporter import __version__
 from exporter.settings import Config, Webhooks
 from k8s import monitoring
-from k8s.components import ingress, secret_patch
+from k8s.components import ingress, redis_policy, secret_patch
 from k8s.objects import LABELS, NAME, Object, file_name, within
 from k8s.stages import PRODUCTION, STAGES, Stage
-from k8s.workload import secret_key, stage_patches, workload
+from k8s.workload import operator_patches, secret_key, stage_patches, workload
 from rules.text import dump
 
 FOLDER = "k8s"
 _OPERATOR = "prometheus-operator"
 _OPTIONAL_SECRETS = ("BILLING_ENCRYPTION_KEY", "STRIPE_SECRET_KEY")
+_REDIS = "REDIS_URL"
 _BILLING_YML = "# Everything is as docs/settings.md says that it is by default.\n{}\n"
 
 
@@ -46,6 +47,9 @@ def build(
     texts |= _component("ingress", resources=ingress(config))
     for name in _OPTIONAL_SECRETS:
         texts |= _component(secret_key(name), patches=[secret_patch(name)])
+    texts |= _component(
+        secret_key(_REDIS), resources=[redis_policy()], patches=[secret_patch(_REDIS)]
+    )
     for stage in STAGES:
         texts |= _overlays(config, stage, webhooks or Webhooks())
     texts |= _file("reload/prometheus.yml", monitoring.prometheus_reloader())
@@ -68,7 +72,7 @@ def _overlays(config: Config, stage: Stage, webhooks: Webhooks) -> dict[str, str
     texts |= _kustomization(
         f"overlays/{stage.name}-operator",
         [],
-        _release_patches(stage),
+        [*operator_patches(config, stage), *_release_patches(stage)],
         more={
             "namespace": stage.namespace,
             "resources": [f"../{stage.name}"],

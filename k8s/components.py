@@ -10,8 +10,10 @@ from k8s.workload import patch_of_pods, secret_variables
 
 # Anybody may see these pages; the others that ask for no key are for this cluster's own eyes.
 _STATUS = "/status"
-# The Ingress controller's namespace.
+# The Ingress controller's namespace, and the class that its chart gives it.
 _CONTROLLER = "ingress-nginx"
+_CLASS = "nginx"
+_REDIS_PORT = 6379
 
 
 def public_paths() -> list[str]:
@@ -30,6 +32,7 @@ def ingress(config: Config) -> list[Object]:
     backend = {"service": {"name": NAME, "port": {"name": "http"}}}
     paths = [{"path": path, "pathType": "Exact", "backend": backend} for path in public_paths()]
     spec = {
+        "ingressClassName": _CLASS,
         "tls": [{"hosts": [host], "secretName": f"{NAME}-tls"}],
         "rules": [{"host": host, "http": {"paths": paths}}],
     }
@@ -45,6 +48,16 @@ def ingress(config: Config) -> list[Object]:
         named("networking.k8s.io/v1", "Ingress", NAME, spec=spec),
         named("networking.k8s.io/v1", "NetworkPolicy", f"{NAME}-ingress", spec=policy),
     ]
+
+
+def redis_policy() -> Object:
+    """The way to Redis or Valkey, wherever it is."""
+    spec = {
+        "podSelector": {"matchLabels": dict(SELECTOR)},
+        "policyTypes": ["Egress"],
+        "egress": [{"ports": [{"protocol": "TCP", "port": _REDIS_PORT}]}],
+    }
+    return named("networking.k8s.io/v1", "NetworkPolicy", f"{NAME}-redis", spec=spec)
 
 
 def secret_patch(name: str) -> Object:

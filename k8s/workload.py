@@ -69,6 +69,16 @@ def stage_patches(config: Config, stage: Stage) -> list[Object]:
     ]
 
 
+def operator_patches(config: Config, stage: Stage) -> list[Object]:
+    """The Service that the operator makes for its Alertmanagers, whatever they are called; nothing
+    if the configuration says where they are.
+    """
+    if config.alertmanager.addresses != Config().alertmanager.addresses:
+        return []
+    url = f"http://alertmanager-operated.{stage.monitoring}.svc:9093"
+    return [patch_of_pods({"env": [{"name": "ALERTMANAGER_URL", "value": url}]})]
+
+
 def patch_of_pods(container: dict[str, Any], **spec: Any) -> Object:
     """A patch of the exporter's container, and of the StatefulSet's `spec`."""
     containers = [{"name": "exporter", **container}]
@@ -81,11 +91,13 @@ def patch_of_pods(container: dict[str, Any], **spec: Any) -> Object:
 
 
 def network_policy(stage: Stage) -> Object:
-    """Prometheus, Alertmanager and clients may reach the exporter; it may reach names, PostgreSQL,
-    Alertmanager, and public addresses by https (Stripe), but no cloud's metadata.
+    """Prometheus, Alertmanager, clients and its replicas may reach the exporter; it may reach
+    names, PostgreSQL, its replicas, what watches it (for `verify`, too), and public addresses by
+    https (Stripe), but no cloud's metadata.
     """
     monitoring = {"namespaceSelector": {"matchLabels": {_NAMESPACE_NAME: stage.monitoring}}}
     clients = {"namespaceSelector": {}, "podSelector": {"matchLabels": {CLIENT_LABEL: "true"}}}
+    replicas = {"podSelector": {"matchLabels": dict(SELECTOR)}}
     public = [
         {"ipBlock": {"cidr": "0.0.0.0/0", "except": [*_PRIVATE]}},
         {"ipBlock": {"cidr": "::/0", "except": [*_PRIVATE_6]}},
@@ -93,12 +105,15 @@ def network_policy(stage: Stage) -> Object:
     spec = {
         "podSelector": {"matchLabels": dict(SELECTOR)},
         "policyTypes": ["Ingress", "Egress"],
-        "ingress": [{"from": [monitoring, clients], "ports": [_tcp("http")]}],
+        "ingress": [{"from": [monitoring, clients, replicas], "ports": [_tcp("http")]}],
         "egress": [
-            {"ports": [{"protocol": "UDP", "port": 53}, _tcp(53)]},
+            # Names; the resolvers of some distributions (OpenShift) listen on 5353.
+            {"ports": [_udp(53), _tcp(53), _udp(5353), _tcp(5353)]},
             # PostgreSQL, and a pooler before it, wherever they are.
             {"ports": [_tcp(5432), _tcp(6432)]},
-            {"to": [monitoring], "ports": [_tcp(9093)]},
+            {"to": [replicas], "ports": [_tcp("http")]},
+            # Alertmanager, Prometheus, Grafana.
+            {"to": [monitoring], "ports": [_tcp(9093), _tcp(9090), _tcp(3000)]},
             {"to": public, "ports": [_tcp(443)]},
         ],
     }
@@ -125,6 +140,10 @@ def needed_secrets(config: Config) -> tuple[str, ...]:
 
 def _tcp(port: str | int) -> dict[str, Any]:
     return {"protocol": "TCP", "port": port}
+
+
+def _udp(port: int) -> dict[str, Any]:
+    return {"protocol": "UDP", "port": port}
 
 
 def _alertmanagers(config: Config, stage: Stage) -> str:
@@ -208,7 +227,6 @@ def _claim() -> Object:
 
 def _container(config: Config, stage: Stage) -> dict[str, Any]:
     variables = {
-        "ALERTMANAGER_URL": _alertmanagers(config, stage),
         "BILLING_CONFIG": f"{_CONFIG_FOLDER}/billing.yml",
         "BILLING_DATA_DIR": _DATA_FOLDER,
         "BILLING_LISTEN_ADDRESS": f"0.0.0.0:{PORT}",
@@ -225,6 +243,8 @@ def _container(config: Config, stage: Stage) -> dict[str, Any]:
         "image": f"{NAME}:{__version__}",
         "args": ["serve"],
         "env": [
+            # First, as kustomize puts what an overlay patches: so pods are the same either way.
+            {"name": "ALERTMANAGER_URL", "value": _alertmanagers(config, stage)},
             # The name that its counters go by, and `instance` in Prometheus.
             {
                 "name": "BILLING_REPLICA",

@@ -1,7 +1,7 @@
 """The exporter itself: its process, its way to the ledger, and what it does by itself."""
 
 from dashboards.boards import exporter_upkeep, exporter_way
-from dashboards.boards.status import STATUS
+from dashboards.boards.status import STATUS_OF_EACH_MODE
 from dashboards.counting import AN_HOUR
 from dashboards.panels import Column, Dashboard, Panel, Row, Step, Target
 from dashboards.selecting import of_exporters, select
@@ -170,7 +170,7 @@ DASHBOARD = Dashboard(
     title="Billing: the exporter",
     description="The exporter itself: its process, its way to the ledger, its periodic jobs.",
     rows=(
-        STATUS,
+        STATUS_OF_EACH_MODE,
         Row("Process", (_RUNNING, _CPU, _MEMORY, _DESCRIPTORS, _LATE, _REFUSED_KEYS)),
         *exporter_way.ROWS,
         *exporter_upkeep.ROWS,

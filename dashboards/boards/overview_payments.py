@@ -8,6 +8,7 @@ from exporter.catalogue.metrics import (
     PAYMENT_FAILURES,
     PAYMENT_PROCESSED,
 )
+from exporter.catalogue.own_metrics import READY
 from exporter.settings.thresholds.payments import PAYMENT_FAILURE_CRITICAL, PAYMENT_FAILURE_HIGH
 from rules.promql import days
 
@@ -111,6 +112,7 @@ topk(10, max without (source) (
 """,
                 "failure_code",
                 failures=PAYMENT_FAILURES,
+                ready=READY,
             ),
             "{{failure_code}}",
         ),

@@ -18,6 +18,7 @@ from dashboards.variables import CURRENCY, DATASOURCE, INSTANCE, JOB, MODE, PLAN
 from exporter.catalogue import metrics as m
 from exporter.catalogue.own_metrics import (
     BUILD_INFO,
+    READY,
     REVENUE_AMOUNT,
     REVENUE_EXPECTED_AMOUNT,
     SUBSCRIPTIONS,
@@ -240,6 +241,7 @@ _ATTEMPTS = Row(
                     "failure_code",
                     f"topk(10, sum by (source, failure_code) ({_FAILURES_IN_RANGE}) > 0)",
                     metric=m.PAYMENT_FAILURES,
+                    ready=READY,
                 ),
             ),
             unit="short",

@@ -70,32 +70,33 @@ _LEDGER = Panel(
     no_value="Exporter down",
     alert="BillingStoreDown",
 )
-_EVENTS = Panel(
-    title="Events in 24 hours",
-    kind="stat",
-    description=(
-        "Billing events that were stored in the last 24 hours, of apps and of Stripe each. "
-        "No events yet: an exporter runs, and nobody has sent it anything."
-    ),
-    targets=(
-        Target(
-            or_none(
-                f"sum by (source) ({risen('@events{<here>}', '@day')}) > 0",
-                "source",
-                events=EVENTS_RECEIVED,
-                day=_DAY,
-            ),
-            "{{source}}",
+
+
+def _events(text: str, legend: str, modes: str) -> Panel:
+    """How many came in by `text`, in which `@events` and `@day` stand for what they name."""
+    return Panel(
+        title="Events in 24 hours",
+        kind="stat",
+        description=(
+            f"Billing events of {modes} that were stored in the last 24 hours, of apps and of "
+            "Stripe each. No events yet: an exporter runs, and none came in that time."
         ),
-    ),
-    unit="short",
-    width=8,
-    height=4,
-    decimals=0,
-    shown=(Shown(0, "No events yet", "text"),),
-    no_value="Exporter down",
-    fixed_window=_NO_ZOOM,
-)
+        targets=(
+            Target(
+                or_none(text, "source", events=EVENTS_RECEIVED, day=_DAY, ready=READY),
+                legend,
+            ),
+        ),
+        unit="short",
+        width=8,
+        height=4,
+        decimals=0,
+        shown=(Shown(0, "No events yet", "text"),),
+        no_value="Exporter down",
+        fixed_window=_NO_ZOOM,
+    )
+
+
 _FIRING = Panel(
     title="Alerts firing",
     kind="stat",
@@ -119,4 +120,28 @@ _FIRING = Panel(
     everywhere="The rules' series have the labels that they are about, not those of a scrape.",
 )
 
-STATUS = Row("Is it alive", (_UP, _READY, _LEDGER, _EVENTS, _FIRING))
+
+def _row(events: Panel) -> Row:
+    return Row("Is it alive", (_UP, _READY, _LEDGER, events, _FIRING))
+
+
+STATUS = _row(
+    _events(
+        f"sum by (source) ({risen('@events{<here>, <mode>}', '@day')}) > 0",
+        "{{source}}",
+        "the chosen mode",
+    )
+)
+# Where no mode is chosen, each is shown by itself.
+STATUS_OF_EACH_MODE = _row(
+    _events(
+        f"""
+label_replace(
+  sum by (source, livemode) ({risen("@events{<here>}", "@day")}) > 0,
+  "mode", "test", "livemode", "false"
+)
+""",
+        "{{source}} {{mode}}",
+        "each mode, those of test mode named so",
+    )
+)

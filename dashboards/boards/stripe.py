@@ -122,6 +122,7 @@ topk(15, max without (source) (
 ) > 0)
 """,
             received=m.STRIPE_WEBHOOK_RECEIVED,
+            ready=own.READY,
         ),
     ),
     unit="short",

@@ -1,26 +1,19 @@
 """Files of configuration in a backup: read without their secrets, and given back to a folder."""
 
-import re
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 import yaml
 
-from exporter.cli.redaction import REDACTED, names_secret
+from exporter.cli.kept_secrets import redact
+from exporter.cli.redaction import REDACTED
 from exporter.errors import BackupError
 from exporter.ledger.place import sync_folder
 
 SUFFIXES = (".yml", ".yaml", ".json", ".tmpl")
 _MOST_BYTES = 4 * 1024 * 1024
-_HISTORY_PATH = "/api/webhooks/alertmanager"
-# What is below them are the paths of files with secrets.
-_PATHS = frozenset({"secret_files"})
-_ADDRESS = re.compile(r"(?:^|_)(?:api_)?url$")
-# Whose addresses hold tokens.
-_POSTED_TO = frozenset({"webhook_configs", "slack_configs", "msteams_configs", "discord_configs"})
-_Mark = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +41,7 @@ def read_files(paths: Iterable[Path], clean: Callable[[str], str]) -> KeptFiles:
             name = _name_of(file)
             try:
                 text = file.read_text(encoding="utf-8")
-                taken = redact(file.suffix, text, clean)
+                taken = clean(text) if file.suffix == ".tmpl" else redact(text, clean)
             except (UnicodeDecodeError, yaml.YAMLError):
                 left_out.append(name)
                 continue
@@ -63,17 +56,6 @@ def read_files(paths: Iterable[Path], clean: Callable[[str], str]) -> KeptFiles:
             "alone that are configuration."
         )
     return KeptFiles(texts, redacted, tuple(left_out))
-
-
-def redact(suffix: str, text: str, clean: Callable[[str], str]) -> str:
-    """The text without secrets. Raises yaml.YAMLError for YAML that can't be read."""
-    if suffix != ".tmpl":
-        marks = sorted({mark for node in yaml.compose_all(text) for mark in _secrets_in(node)})
-        for begin, end in reversed(marks):
-            # A value of several lines ends with what is behind the last of them.
-            rest = text[begin + len(text[begin:end].rstrip()) :]
-            text = f'{text[:begin]}"{REDACTED}"{rest}'
-    return clean(text)
 
 
 def find_places(texts: Mapping[str, str], folder: Path) -> dict[Path, str]:
@@ -121,10 +103,10 @@ def _fits(file: Path) -> bool:
 
 
 def _name_of(file: Path) -> str:
-    whole = file.absolute()
-    if whole.is_relative_to(Path.cwd()):
-        return whole.relative_to(Path.cwd()).as_posix()
-    return whole.relative_to(whole.anchor).as_posix()
+    # Without "..", and with the names of links, by which one knows the files.
+    whole = Path(os.path.abspath(file))  # noqa: PTH100 - resolve() would follow links
+    root = Path.cwd() if whole.is_relative_to(Path.cwd()) else Path(whole.anchor)
+    return _safe(whole.relative_to(root).as_posix()).as_posix()
 
 
 def _safe(name: str) -> PurePosixPath:
@@ -132,28 +114,3 @@ def _safe(name: str) -> PurePosixPath:
     if path.is_absolute() or ".." in path.parts or not path.parts:
         raise BackupError(f"The backup holds a file with an odd name: {name!r}.")
     return path
-
-
-def _secrets_in(node: Any, under: str = "") -> Iterator[_Mark]:
-    """Where secrets stand: scalars by the name before them, and addresses that alerts are posted
-    to, but for the exporter's own.
-    """
-    if isinstance(node, yaml.SequenceNode):
-        for item in node.value:
-            yield from _secrets_in(item, under)
-    if not isinstance(node, yaml.MappingNode):
-        return
-    for key, value in node.value:
-        name = str(key.value)
-        if not isinstance(value, yaml.ScalarNode):
-            yield from _secrets_in(value, name)
-        elif value.value and under not in _PATHS and _is_secret(name, value.value, under):
-            yield value.start_mark.index, value.end_mark.index
-
-
-def _is_secret(name: str, value: str, under: str) -> bool:
-    if name.endswith(("_file", "_files")):
-        return False
-    if _ADDRESS.search(name) and under in _POSTED_TO:
-        return not value.endswith(_HISTORY_PATH)
-    return names_secret(name) or name in ("slack_api_url", "api_url")

@@ -6,10 +6,9 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import click
-import psycopg
 import yaml
 
-from exporter.cli.context import OUTPUT, fail, print_json, read_settings
+from exporter.cli.context import OUTPUT, print_json, read_settings
 from exporter.cli.durations import Duration
 from exporter.cli.http import base_url
 from exporter.cli.redaction import protect_stderr
@@ -107,10 +106,7 @@ def verify(
         settings, _read_alerts(settings, rules), backup_seconds, test_alert, forges
     )
     clean = protect_stderr().clean
-    try:
-        found = place.verify(exporters or (base_url(settings),))
-    except psycopg.Error as error:
-        fail(f"the ledger can't be used any more: {str(error).strip()}")
+    found = place.verify(exporters or (base_url(settings),))
     items = [replace(item, found=clean(item.found)) for item in found]
     good = all(item.answer == "yes" for item in items)
     if output == "json":

@@ -57,7 +57,8 @@ class Silence:
 @dataclass(frozen=True, slots=True)
 class Known:
     """What the ledger knows of an alert: whether it is open, who acknowledged it and until when,
-    and the silence that goes with it. `changed_at` is its last transition.
+    and the silence that goes with it. `changed_at` is when it last became what nobody acknowledged,
+    or when somebody last acknowledged it.
     """
 
     alert_id: str

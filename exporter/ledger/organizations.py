@@ -156,6 +156,17 @@ def clear_quota(organization_id: str, meter: str, actor: str) -> Change:
     )
 
 
+def read_owner(scope: str, customer_id: str) -> Question[str | None]:
+    """The organisation that a customer is mapped to; None if nobody mapped it."""
+    parameters = {"scope": scope, "customer_id": customer_id}
+
+    def shape(found: list[Rows]) -> str | None:
+        (owners,) = found
+        return owners[0]["organization_id"] if owners else None
+
+    return Question("map_customer", (ORGANIZATIONS["read_owner"],), parameters, shape)
+
+
 def map_customer(scope: str, customer_id: str, organization_id: str, actor: str) -> Change:
     """Say to which organisation a customer belongs: `mapped`, `remapped` or `unchanged`."""
     return Change(

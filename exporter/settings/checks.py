@@ -79,11 +79,17 @@ def _check_redis_url(urls: tuple[str, ...]) -> None:
     """Raises SettingsError, without quoting it, for what no server can be at."""
     for url in urls:
         try:
-            scheme = urlsplit(url).scheme
+            parts = urlsplit(url)
+            _ = parts.hostname, parts.port
+            # Behind a / or a ? it is a part of a password.
+            good = "@" not in parts.path + parts.query + parts.fragment
         except ValueError:
-            scheme = ""
-        if scheme not in ("redis", "rediss", "unix"):
-            raise SettingsError("REDIS_URL isn't an address, as in redis://127.0.0.1:6379/0.")
+            good = False
+        if not good or parts.scheme not in ("redis", "rediss", "unix"):
+            raise SettingsError(
+                "REDIS_URL isn't an address, as in redis://127.0.0.1:6379/0. In a password write @ "
+                "as %40, / as %2F, ? as %3F and # as %23."
+            )
 
 
 def _check_webhook_addresses(name: str, addresses: tuple[str, ...]) -> None:

@@ -113,8 +113,11 @@ class AlertRoutes:
     async def _make(self, request: Request, change_of: Callable[[UUID], Change]) -> Response:
         """The alert after the change. Raises Problem if it could not be made."""
         alert_id = _alert_id(request)
-        outcome = await make(self.lender, change_of(alert_id))
-        await self.cache.change(ALERT_COUNTS_SECONDS, ALERT_COUNTS)
+        try:
+            outcome = await make(self.lender, change_of(alert_id))
+        finally:
+            # It may have been made even if no answer came.
+            await self.cache.change(ALERT_COUNTS_SECONDS, ALERT_COUNTS)
         if outcome == "unknown":
             raise _unknown(alert_id)
         alert = await self._find(alert_id)

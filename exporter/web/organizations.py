@@ -19,11 +19,12 @@ from exporter.ledger.organizations import (
     Range,
     clear_quota,
     map_customer,
+    read_owner,
     read_subscription,
     read_usage,
     set_quota,
 )
-from exporter.ledger.questions import ask, make
+from exporter.ledger.questions import Change, ask, make
 from exporter.web.app import KeyedEndpoint
 from exporter.web.inputs import (
     LONGEST_ID,
@@ -88,16 +89,14 @@ class OrganizationRoutes:
         organization_id, meter = _organization_id(request, identity), self._meter(request)
         body = await read_body(request, _Quota)
         change = set_quota(organization_id, meter, body.quota, actor_of(request, identity))
-        outcome = await make(self.lender, change)
-        await self._forget(organization_id)
+        outcome = await self._make(change, organization_id)
         return await self._told(outcome, organization_id, meter)
 
     async def clear_quota(self, request: Request, identity: Identity) -> Response:
         """Let the plan's hold again. Raises Problem."""
         organization_id, meter = _organization_id(request, identity), self._meter(request)
         change = clear_quota(organization_id, meter, actor_of(request, identity))
-        outcome = await make(self.lender, change)
-        await self._forget(organization_id)
+        outcome = await self._make(change, organization_id)
         return await self._told(outcome, organization_id, meter)
 
     async def map_customer(self, request: Request, identity: Identity) -> Response:
@@ -110,8 +109,8 @@ class OrganizationRoutes:
             )
         body = await read_body(request, _Owner)
         change = map_customer(scope, customer_id, body.organization_id, actor_of(request, identity))
-        outcome = await make(self.lender, change)
-        await self._forget(body.organization_id, customer_id)
+        was = await ask(self.lender, read_owner(scope, customer_id))
+        outcome = await self._make(change, body.organization_id, was or customer_id)
         return answer(
             {
                 "outcome": outcome,
@@ -121,8 +120,16 @@ class OrganizationRoutes:
             }
         )
 
+    async def _make(self, change: Change, *organization_ids: str) -> str:
+        """What became of the change. What was kept of the usage of these isn't true any more, nor
+        how many alerts are open, even if it isn't known whether it was made. Raises Problem.
+        """
+        try:
+            return await make(self.lender, change)
+        finally:
+            await self._forget(*organization_ids)
+
     async def _forget(self, *organization_ids: str) -> None:
-        """What was kept of their usage isn't true any more, nor how many alerts are open."""
         usage = (Place("usage", reader, id_) for id_ in organization_ids for reader in ("", id_))
         await self.cache.change(USAGE_SECONDS, *usage)
         await self.cache.change(ALERT_COUNTS_SECONDS, ALERT_COUNTS)

@@ -6,21 +6,29 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import psycopg
 import pytest
 import requests
 
+from exporter.caching import USAGE_SECONDS, Place, Shared
+from exporter.catalogue.book import Catalogue
+from exporter.catalogue.own_metrics import OWN_METRICS
 from exporter.domain.access import Scope
 from exporter.ledger.embedded import EmbeddedServer
+from exporter.totals import Totals
 from tests.support.database import new_database
 from tests.support.exporter import ADMIN_KEY, ExporterProcess, running_exporter
+from tests.support.kept_rows import key_text
 from tests.support.keys import make_key
 from tests.support.organizations import call, new_name, raise_warning, use
 from tests.support.redis_server import RedisServer
 from tests.support.waiting import wait_until
+from tests.support.writing import ask
 
 # The client's own limit, and what a busy machine needs beside it.
 AT_ONCE_SECONDS = 3.0
 AGAIN_SECONDS = 20.0
+KEY = key_text(b"k" * 32)
 
 
 @dataclass(frozen=True)
@@ -36,12 +44,13 @@ class Pair:
 @pytest.fixture(scope="module")
 def pair(postgres: EmbeddedServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
     folder = tmp_path_factory.mktemp("cache")
+    key = {"BILLING_ENCRYPTION_KEY": KEY}
     with (
         RedisServer(folder / "redis") as redis,
         new_database(postgres) as conninfo,
-        running_exporter(folder / "a", conninfo, {"REDIS_URL": redis.url}) as first,
+        running_exporter(folder / "a", conninfo, {"REDIS_URL": redis.url} | key) as first,
         running_exporter(
-            folder / "b", conninfo, {"REDIS_URL": redis.url, "BILLING_REPLICA": "b"}
+            folder / "b", conninfo, {"REDIS_URL": redis.url, "BILLING_REPLICA": "b"} | key
         ) as second,
     ):
         yield Pair(first, second, conninfo, redis)
@@ -116,6 +125,24 @@ def test_a_quota_of_its_own_shows_in_the_next_answer(pair: Pair) -> None:
     assert quota(pair.first) is None
 
 
+def test_who_loses_a_customer_is_read_anew_and_so_is_what_may_have_changed(pair: Pair) -> None:
+    was, new, customer = known(pair.first), known(pair.first), new_name("cus")
+    path = f"/api/v1/customers/own:live/{customer}"
+    call(pair.first, "PUT", path, {"organizationId": was})
+    assert used(pair.first, was) == 5
+    use(pair.first, was, 7)
+    assert used(pair.first, was) == 5
+    assert call(pair.first, "PUT", path, {"organizationId": new})["outcome"] == "remapped"
+    assert used(pair.first, was) == 12
+    use(pair.first, was, 1)
+    assert (used(pair.first, was), used(pair.first, new)) == (12, 5)
+    use(pair.first, new, 1)
+    with psycopg.connect(pair.conninfo) as connection:
+        connection.execute("SELECT pg_advisory_xact_lock(hashtext('shared.customers'))")
+        call(pair.first, "PUT", path, {"organizationId": was}, status=503)
+    assert (used(pair.first, was), used(pair.first, new)) == (13, 6)
+
+
 def test_nobody_gets_what_was_kept_for_another(pair: Pair) -> None:
     own, other = known(pair.first), known(pair.first)
     _, key = make_key(pair.conninfo, Scope.READ, organization_id=own)
@@ -151,6 +178,18 @@ def test_an_entry_of_another_place_or_by_another_hand_is_none(pair: Pair) -> Non
         assert found["organizationId"] == organization
     assert faults(pair.second, "garbage") == before_garbage + 3
     assert faults(pair.second, "away") == before_away + 1
+
+
+async def test_who_knows_the_ledger_but_not_its_key_has_no_part_in_it(pair: Pair) -> None:
+    organization = known(pair.first)
+    used(pair.first, organization)
+    ((ledger_id,),) = ask(pair.conninfo, "SELECT ledger_id::text FROM ledger.identity")
+    for secret, is_found in ((ledger_id, False), (ledger_id + KEY, True)):
+        totals = Totals(Catalogue(), OWN_METRICS)
+        shared = Shared(pair.redis.url, lambda secret=secret: secret, totals)
+        found = await shared.find(Place("usage", "", organization), USAGE_SECONDS)
+        await shared.close()
+        assert (found is not None) is is_found
 
 
 def test_nothing_fails_while_it_is_away_or_frozen(pair: Pair) -> None:

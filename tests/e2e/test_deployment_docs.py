@@ -1,10 +1,12 @@
 """The page about deployment: each command does what it says, but for those that need an engine."""
 
+import configparser
 import json
 import os
 import re
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 import textwrap
@@ -14,9 +16,14 @@ from pathlib import Path
 
 import pytest
 import requests
+import yaml
 
+from exporter.catalogue.book import METRICS
+from exporter.exposition import Exposition
+from exporter.ledger.backup import read_manifest
 from exporter.ledger.embedded import EmbeddedServer
 from exporter.ledger.ports import find_free_port
+from tests.support.compose import SECRETS, mounts
 from tests.support.database import new_database
 from tests.support.password_role import make_role, url_of
 from tests.support.scrape import parse
@@ -34,10 +41,12 @@ NEED_AN_ENGINE = {
     "docker compose up --detach --wait\n": "starts compose.yaml",
     "docker compose up --detach --wait --force-recreate": "makes containers of it anew",
     "docker compose down": "stops them",
+    "docker compose exec": "runs verify in a container of it",
     "docker compose run": "runs a container of it once more",
 }
 # The environment of the tests stands for what this one makes.
 INSTALLING = "python3 -m venv"
+MOUNTED = "/etc/billing-exporter/billing.yml"
 PASSWORD = "a-password-of-the-page"
 
 
@@ -63,6 +72,8 @@ class Checkout:
         shutil.copytree(PROJECT / "tools", folder / "tools")
         for name in ("venv", ".venv"):
             (folder / name).symlink_to(Path(sys.executable).parents[1])
+        for name in ("demo/config", "rules/generated"):
+            shutil.copytree(PROJECT / name, folder / name)
         (folder / "database.url").write_text(database_url)
         (folder / "webhook.secret").write_text(WEBHOOK_SECRET)
 
@@ -152,7 +163,7 @@ def test_the_page_installs_as_the_image_is_installed() -> None:
     dockerfile = (PROJECT / "image" / "Dockerfile").read_text().replace("\\\n", " ")
     (ours,) = re.findall(r"pip install (.+) \.$", block(INSTALLING), re.MULTILINE)
     assert ours == "--only-binary :all: --constraint constraints.txt"
-    assert f"install {ours} wheel/*.whl" in " ".join(dockerfile.split())
+    assert f'install {ours} wheel/*.whl "billing-exporter[redis]"' in " ".join(dockerfile.split())
 
 
 def test_a_plain_process_serves_is_backed_up_and_gets_a_new_key(checkout: Checkout) -> None:
@@ -166,7 +177,11 @@ def test_a_plain_process_serves_is_backed_up_and_gets_a_new_key(checkout: Checko
         shutil.copy(folder / "database.url", folder / ".secrets" / "exporter" / "database-url")
         backup = block("export DATABASE_URL_FILE=.secrets")
         checkout.run(backup)
-        assert (folder / "ledger.backup").stat().st_size > 0
+        kept = read_manifest(folder / "ledger.backup").files
+        assert kept["demo/config/billing.yml"] == mounts("exporter")[MOUNTED].read_text()
+        for file in mounts("prometheus")["/etc/prometheus/rules"].glob("*.rules.yml"):
+            assert kept[f"rules/generated/{file.name}"] == file.read_text()
+        assert "demo/config/alertmanager/alertmanager.yml" in kept
         process.terminate()
         assert process.wait(30) == 0
 
@@ -219,6 +234,38 @@ def test_what_prometheus_is_told_is_good(shown: str, tmp_path: Path) -> None:
         text=True,
     )
     assert answer.returncode == 0, answer.stderr
+
+
+def test_what_is_written_elsewhere_has_every_metric_in_whatever_namespace() -> None:
+    (remote,) = yaml.safe_load(blocks("yaml")[-1])["remote_write"]
+    (keep,) = remote["write_relabel_configs"]
+    assert keep["action"] == "keep"
+    for namespace in ("", "acme", "stripes_of_acme"):
+        names = [Exposition(namespace).name(metric) for metric in METRICS]
+        names += ["up", "scrape_duration_seconds", "ALERTS", "ALERTS_FOR_STATE"]
+        assert [name for name in names if not re.fullmatch(keep["regex"], name)] == []
+    for other in ("node_load1", "prometheus_build_info", "startup_seconds"):
+        assert not re.fullmatch(keep["regex"], other)
+
+
+def test_the_images_user_can_read_its_secrets_and_others_get_to_none(checkout: Checkout) -> None:
+    checkout.run(block("install -d"))
+    private = checkout.folder / "private"
+    assert stat.S_IMODE(private.stat().st_mode) == 0o700
+    # It may pass without seeing what else is there.
+    assert stat.S_IMODE((private / "secrets").stat().st_mode) == 0o711
+    run = block("docker run")
+    assert f'"$PWD/private/secrets:{SECRETS}:ro"' in run
+    for name in re.findall(rf"_FILE={SECRETS}/(\S+)", run):
+        assert stat.S_IMODE((private / "secrets" / name).stat().st_mode) == 0o444
+
+
+def test_a_reboot_starts_what_the_page_starts() -> None:
+    unit = configparser.ConfigParser()
+    (shown,) = blocks("ini")
+    unit.read_string(shown)
+    command = unit["Service"]["ExecStart"].removeprefix("/usr/bin/")
+    assert f"{command}\n" in blocks("sh")
 
 
 def test_links_lead_somewhere() -> None:

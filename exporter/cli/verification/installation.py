@@ -1,7 +1,7 @@
 """A whole installation, part by part: each tells the next what it found."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -11,7 +11,7 @@ from exporter.alertmanager import Alertmanager
 from exporter.catalogue import own_metrics as own
 from exporter.catalogue.book import METRICS, Catalogue
 from exporter.cli.http import base_url, tls_context
-from exporter.cli.secrets import find_keys
+from exporter.cli.secrets import ADMIN_KEY_FILE, WEBHOOK_SECRET_FILE, find_keys
 from exporter.cli.verification import alertmanagers as am
 from exporter.cli.verification import ledger as lg
 from exporter.cli.verification import prometheus as pm
@@ -50,8 +50,9 @@ class Installation:
         replicas = {exporter.replica for exporter in exporters}
         with self._opened() as (view, reason):
             usable = view if view and not reason else None
-            if usable:
-                replicas |= {one.replica for one in usable.names() if one.live}
+            # Where they can't be read, the ledger's own item says so.
+            with suppress(psycopg.Error):
+                replicas |= _live(usable)
             prometheus, targets, of_prometheus = self._look_at_prometheus(exporters, replicas)
             if view:
                 items += self._ledger_look(exporters, prometheus, targets).verify(view)
@@ -89,12 +90,15 @@ class Installation:
             self.forges,
             self._skew_seconds,
         )
-        # Where /metrics may be guarded, the key opens it.
-        key = find_keys(settings).admin_key.reveal() if settings.web_config_file else ""
+        own_address = base_url(settings)
         exporters, items = [], []
         for address in addresses:
-            context = tls_context(settings) if address == base_url(settings) else None
-            found, exporter = look.verify(ExporterServer(address, bearer=key, context=context))
+            server = ExporterServer(address)
+            if address.rstrip("/") == own_address:
+                server = ExporterServer(
+                    address, bearer=_find_key(settings), context=tls_context(settings)
+                )
+            found, exporter = look.verify(server)
             items += found
             exporters += [exporter] if exporter else []
         return exporters, items
@@ -158,11 +162,27 @@ class Installation:
                 yield None, str(error).strip().partition("\n")[0]
                 return
             with connection:
-                view = LedgerView(connection, self._catalogue)
-                yield view, "its schema isn't there" if view.missing_migrations() > 0 else ""
+                view, lacks = LedgerView(connection, self._catalogue), False
+                with suppress(psycopg.Error):
+                    lacks = view.missing_migrations() > 0
+                yield view, "its schema isn't there" if lacks else ""
         finally:
             if server:
                 server.close()
+
+
+def _find_key(settings: Settings) -> str:
+    """What opens /metrics where the web configuration guards it; "" if there is none yet."""
+    made = (ADMIN_KEY_FILE, WEBHOOK_SECRET_FILE) if settings.development else ()
+    if settings.web_config_file is None or not all(
+        (settings.data_dir / name).exists() for name in made
+    ):
+        return ""
+    return find_keys(settings).admin_key.reveal()
+
+
+def _live(view: LedgerView | None) -> set[str]:
+    return {one.replica for one in view.names() if one.live} if view else set()
 
 
 def _not_given(part: str, checks: Mapping[str, str], options: str) -> list[Item]:

@@ -20,6 +20,10 @@ CHECKS: Mapping[str, str] = {
     "clock": "Its clock agrees with this machine's",
 }
 _MIGRATE = "Run `billing-exporter migrate`, or the version that the ledger is of."
+_READ = (
+    "Look at the database's log, and ask again; with the role that the exporters have, if one may "
+    "not read it."
+)
 _LAG_SECONDS = 5.0
 
 
@@ -38,21 +42,27 @@ class LedgerLook:
         """The answers."""
         checks = {name: item for name, item in CHECKS.items() if name in self._asked()}
         sheet = Sheet("ledger", checks, self.skew_seconds)
-        with sheet.reaching("Look at the database's log, and ask again."):
+        missing = 0
+        with sheet.reaching(_READ, "answers"):
             missing = view.missing_migrations()
             told = (
                 f"{abs(missing)} migrations {'lack' if missing > 0 else 'are of a newer version'}"
             )
             sheet.judge("answers", not missing, told if missing else "all migrations", _MIGRATE)
+        with sheet.reaching(_READ, "clock"):
             skew = view.clock_seconds() - datetime.now(UTC).timestamp()
             sheet.judge_clock(skew if abs(skew) > LOOSE_SECONDS else 0.0)
-            if missing > 0:
-                sheet.leave("its schema isn't there", _MIGRATE)
-                return sheet.items()
+        if missing > 0:
+            sheet.leave("its schema isn't there", _MIGRATE)
+            return sheet.items()
+        with sheet.reaching(_READ, "leases"):
             self._judge_leases(sheet, view)
+        with sheet.reaching(_READ, "counters"):
             self._judge_exporters(sheet, view)
+        with sheet.reaching(_READ, "prometheus"):
             self._judge_prometheus(sheet, view)
-            if self.backup_seconds:
+        if self.backup_seconds:
+            with sheet.reaching(_READ, "backup"):
                 self._judge_backup(sheet, view)
         return sheet.items()
 

@@ -58,15 +58,24 @@ class Sheet:
         self.judge("clock", good, "to the second" if abs(skew_seconds) < 1 else told, CLOCK_REMEDY)
 
     @contextmanager
-    def reaching(self, remedy: str) -> Iterator[None]:
-        """Where a server fails inside, what is not answered by then is not reachable."""
+    def reaching(self, remedy: str, *checks: str) -> Iterator[None]:
+        """Where a server fails inside, what is not answered by then is not reachable: of `checks`
+        if there are any, else of all.
+        """
         try:
             yield
         except (EndpointFault, psycopg.Error) as fault:
-            self._reason = (str(fault).strip().partition("\n")[0], remedy)
+            reason = str(fault).strip().partition("\n")[0]
         except (LookupError, TypeError, ValueError, AttributeError) as error:
             # Whatever listens there, it isn't what was looked for.
-            self._reason = (f"it doesn't answer as one of its kind ({error!r})", remedy)
+            reason = f"it doesn't answer as one of its kind ({error!r})"
+        else:
+            return
+        if not checks:
+            self._reason = (reason, remedy)
+        for check in checks:
+            if check not in self._answers:
+                self.miss(check, reason, remedy)
 
     def leave(self, found: str, remedy: str) -> None:
         """Nothing can be asked at all."""

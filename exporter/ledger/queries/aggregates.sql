@@ -74,18 +74,16 @@ fullest AS (
         ORDER BY used::float8 / quota DESC, organization_id LIMIT %(most)s
     ) AS u
 ),
-currencies AS (
-    SELECT DISTINCT currency FROM shared.plan_meters
-),
 costliest AS (
-    SELECT c.currency, u.*, row_number() OVER (
-        PARTITION BY c.currency ORDER BY u.cost_minor DESC, u.organization_id, u.meter
-    ) AS place
-    FROM currencies AS c CROSS JOIN LATERAL (
-        SELECT organization_id, meter, cost_minor FROM shared.usage
-        WHERE currency = c.currency AND cost_minor > 0
-        ORDER BY cost_minor DESC, organization_id, meter LIMIT %(most)s
+    SELECT * FROM (
+        SELECT currency, organization_id, meter, cost_minor, row_number() OVER (
+            PARTITION BY currency ORDER BY cost_minor DESC, organization_id, meter
+        ) AS place
+        FROM shared.usage
+        -- Not read at all where it is switched off.
+        WHERE currency IS NOT NULL AND cost_minor > 0 AND %(most)s > 0
     ) AS u
+    WHERE place <= %(most)s
 ),
 gauges AS (
     (
@@ -116,11 +114,18 @@ SELECT metric, labels, least(round(value), 9223372036854775807)::bigint FROM gau
 ON CONFLICT (metric, labels) DO UPDATE SET value = excluded.value, written_at = now();
 
 -- name: write_unacknowledged
+-- Since when nobody has acknowledged each: what else changes it, as one more failed payment, is no
+-- transition. Most are as they were raised.
 WITH waiting AS (
     SELECT ledger.severity_label(severity) AS severity, count, since FROM (
-        SELECT severity, count(*), min(updated_at) AS since FROM shared.billing_alerts
-        WHERE resolved_at IS NULL AND acknowledged_at IS NULL
-        GROUP BY severity
+        SELECT a.severity, count(*), min(CASE WHEN a.updated_at = a.created_at THEN a.created_at
+            ELSE (
+                SELECT max(t.at) FROM shared.billing_alert_transitions AS t
+                WHERE t.alert_id = a.id AND t.transition IN ('raised', 'escalated', 'unacknowledged')
+            ) END) AS since
+        FROM shared.billing_alerts AS a
+        WHERE a.resolved_at IS NULL AND a.acknowledged_at IS NULL
+        GROUP BY a.severity
     ) AS counted
 ),
 told AS (

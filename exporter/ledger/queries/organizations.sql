@@ -162,6 +162,10 @@ SELECT ledger.set_quota(
 -- name: clear_quota
 SELECT ledger.clear_quota(clock_timestamp(), %(organization_id)s, %(meter)s);
 
+-- name: read_owner
+SELECT c.organization_id FROM shared.customers AS c
+WHERE c.scope = %(scope)s AND c.customer_id = %(customer_id)s;
+
 -- name: map_customer
 SELECT ledger.map_customer(
     clock_timestamp(), %(scope)s, %(customer_id)s, %(organization_id)s, %(actor)s

@@ -6,7 +6,12 @@ SELECT
     a.acknowledged_at IS NOT NULL AND coalesce(a.acknowledged_until > clock_timestamp(), true)
     AS is_acknowledged,
     s.silence_id, s.ends_at, coalesce(s.made_here, false) AS made_here,
-    a.updated_at AS changed_at, clock_timestamp() AS now
+    -- What else changes an alert, as one more failed payment, is no transition.
+    coalesce(a.acknowledged_at, (
+        SELECT max(t.at) FROM shared.billing_alert_transitions AS t
+        WHERE t.alert_id = a.id AND t.transition IN ('raised', 'escalated', 'unacknowledged')
+    )) AS changed_at,
+    clock_timestamp() AS now
 FROM (
     ledger.dispatched_alerts AS d
     JOIN shared.billing_alerts AS a

@@ -102,6 +102,11 @@ def test_what_nobody_acknowledged_is_counted_from_when_it_became_as_it_is(
         )
     ):
         ask(database_url, raised, f"o-{number}", severity, created, changed, acknowledged, resolved)
+    # A payment failed once more.
+    ask(
+        database_url,
+        "UPDATE shared.billing_alerts SET updated_at = to_timestamp(900), message = 'n'",
+    )
     told = (
         "SELECT labels ->> 'severity', value FROM ledger.gauges WHERE metric = %s ORDER BY labels"
     )

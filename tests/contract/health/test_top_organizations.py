@@ -114,7 +114,7 @@ def test_who_is_near_a_quota_is_found_by_an_index_that_usage_leaves_alone(
     ask(database_url, PLANS)
     ask(database_url, MANY)
     given = {"usage_metric": "u", "cost_metric": "c", "most": 10, "cap": 500}
-    query = b"EXPLAIN (FORMAT JSON) " + AGGREGATES["write_top_organizations"]
+    query = b"EXPLAIN (ANALYZE, FORMAT JSON) " + AGGREGATES["write_top_organizations"]
     with psycopg.connect(
         database_url, autocommit=True, cursor_factory=psycopg.ClientCursor
     ) as connection:
@@ -122,13 +122,18 @@ def test_who_is_near_a_quota_is_found_by_an_index_that_usage_leaves_alone(
         row = connection.execute(query, given).fetchone()
         assert row is not None
         nodes = list(walk(row[0][0]["Plan"]))
-        # By cost there is no index, which each event would have to write: one pass a currency.
+        # By cost there is no index, which each event would have to write: one pass.
         assert sorted(
             node.get("Index Name", node["Node Type"])
             for node in nodes
             if "usage" in (node.get("Relation Name"), node.get("Index Name", "")[:5])
             and node["Node Type"] != "Bitmap Heap Scan"
         ) == ["Seq Scan", "usage_near_quota"]
+        assert [
+            n["Actual Loops"]
+            for n in nodes
+            if n.get("Relation Name") == "usage" and n["Node Type"] == "Seq Scan"
+        ] == [1]
         with connection.transaction():
             connection.execute(
                 "UPDATE shared.usage SET used = used + 1, cost_minor = cost_minor + 1 "

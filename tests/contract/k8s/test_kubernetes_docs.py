@@ -3,6 +3,7 @@ a cluster.
 """
 
 import base64
+import json
 import os
 import re
 import subprocess
@@ -11,13 +12,27 @@ from pathlib import Path
 
 import yaml
 
-from tests.support.kubernetes import K8S, Object, containers
+from tests.support.kubernetes import (
+    K8S,
+    OPERATOR_API,
+    VERSIONS,
+    Object,
+    containers,
+    faults,
+    kustomize,
+    one_of,
+)
 from tests.support.kubernetes_api import KubernetesApi
 from tests.support.tree import PROJECT
 
 PAGE = (PROJECT / "docs" / "kubernetes.md").read_text(encoding="utf-8")
 NEED_A_CLUSTER = "## Commands that need your cluster"
 _BLOCK = re.compile(r"^```(sh|yaml)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+BILLING_YML = """\
+namespace: acme
+alerts:
+  links: {runbooks: 'https://runbooks.acme.example'}
+"""
 FILES = {
     "admin.key": "an-admin-key-for-tests-only",
     "database.url": "postgresql://billing:password@db.example.com/billing",
@@ -65,7 +80,7 @@ def test_the_page_is_true(tmp_path: Path) -> None:
     for name, text in FILES.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text)
-    (folder / "billing.yml").write_text("namespace: acme\n")
+    (folder / "billing.yml").write_text(BILLING_YML)
     (folder / "kustomization.yml").write_text(blocks(page, "yaml")[0])
     with KubernetesApi() as api:
         for name in ("monitoring", "monitoring-staging"):
@@ -80,6 +95,10 @@ def test_the_page_is_true(tmp_path: Path) -> None:
     exporter = api.objects["/apis/apps/v1/namespaces/billing/statefulsets/billing-exporter"]
     (container,) = containers([exporter])
     assert container["image"].startswith("registry.example.com/billing-exporter:")
+    assert {
+        "name": "ALERTMANAGER_URL",
+        "value": "http://alertmanager-operated.monitoring.svc:9093",
+    } in container["env"]
     wanted = {Path(one["value"]).name for one in container["env"] if one["name"].endswith("_FILE")}
     assert value_of(secrets["billing-exporter"], "database-url") == FILES["database.url"]
     assert secrets["billing-exporter"]["data"].keys() == wanted
@@ -88,12 +107,42 @@ def test_the_page_is_true(tmp_path: Path) -> None:
     assert value_of(secrets["billing-alertmanager"], "smtp-password") == "another password"
     config = secrets["billing-alertmanager-config"]
     mounted = api.objects["/api/v1/namespaces/monitoring/configmaps/billing-alertmanager"]["data"]
-    assert {name for name in config["data"] if name.endswith(".tmpl")} == {
-        name for name in mounted if name.endswith(".tmpl")
-    }
+    templates = {name: text for name, text in mounted.items() if name.endswith(".tmpl")}
+    # Files begin with a line that says what they were made from.
+    assert {
+        name: value_of(config, name).partition("\n")[2]
+        for name in config["data"]
+        if name.endswith(".tmpl")
+    } == templates
+    assert "runbooks.acme.example" in "".join(templates.values())
     assert yaml.safe_load(value_of(config, "alertmanager.yaml")) == yaml.safe_load(
         mounted["alertmanager.yml"]
     )
+
+
+def test_what_the_page_adds_to_policies_and_to_the_ingress_is_taken(tmp_path: Path) -> None:
+    own, policy, patches = (yaml.safe_load(text) for text in blocks(PAGE, "yaml")[:3])
+    (tmp_path / "deploy").mkdir()
+    (tmp_path / "deploy" / "k8s").symlink_to(K8S)
+    (tmp_path / "database.yml").write_text(yaml.safe_dump(policy))
+    own["resources"].append("database.yml")
+    (tmp_path / "kustomization.yml").write_text(yaml.safe_dump({**own, **patches}))
+    objects = kustomize(tmp_path)
+    assert [
+        fault for version in VERSIONS for one in objects for fault in refused(one, version)
+    ] == []
+    database = one_of(objects, "NetworkPolicy", "billing-exporter-database")["spec"]
+    ours = one_of(objects, "NetworkPolicy")["spec"]
+    assert database["podSelector"] == ours["podSelector"]
+    assert one_of(objects, "Ingress")["spec"]["ingressClassName"] == "traefik"
+    opened = one_of(objects, "NetworkPolicy", "billing-exporter-ingress")["spec"]["ingress"]
+    assert "ingress-nginx" not in json.dumps(opened)
+    assert "traefik" in json.dumps(opened)
+
+
+def refused(one: Object, version: str) -> list[str]:
+    """Why Kubernetes would not take it; of the operator's objects it has no schema."""
+    return [] if one["apiVersion"] == OPERATOR_API else faults(one, version)
 
 
 def value_of(secret: Object, key: str) -> str:

@@ -43,7 +43,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> list[Object]:
     folder = tmp_path_factory.mktemp("own")
     (folder / "k8s").symlink_to(K8S)
     components = sorted(path.name for path in (K8S / "components").iterdir())
-    assert len(components) == 4
+    assert len(components) == 5
     own = {
         "namespace": "billing",
         "resources": ["k8s/overlays/production"],
@@ -108,7 +108,18 @@ def test_an_overlay_with_a_watcher_is_the_exporter_and_more(
     for stage in STAGES:
         alone = by_name(rendered[stage])
         for variant in ("operator", "prometheus"):
-            more = by_name(rendered[f"{stage}-{variant}"])
+            more = copy.deepcopy(by_name(rendered[f"{stage}-{variant}"]))
+            for one, other in zip(
+                containers([*alone.values()]), containers([*more.values()]), strict=True
+            ):
+                given = {variable["name"]: variable for variable in other["env"]}
+                changed = [
+                    variable["name"] for variable in one["env"] if variable not in other["env"]
+                ]
+                # The operator has names of its own.
+                assert changed == (["ALERTMANAGER_URL"] if variant == "operator" else [])
+                assert len(given) == len(other["env"]) == len(one["env"])
+                other["env"] = one["env"]
             assert alone.items() <= more.items()
 
 
@@ -174,6 +185,8 @@ def test_probes_and_public_paths_are_routes_that_ask_for_no_key(whole: list[Obje
     hidden = {"/", "/metrics", "/-/ready", "/-/healthy", "/billing"}
     assert not public & hidden
     assert {needs[path] for path in public} <= {Keyless.SIGNATURE, Keyless.OPEN}
+    # Without a class no controller takes it, unless one is the cluster's default.
+    assert one_of(whole, "Ingress")["spec"]["ingressClassName"] == "nginx"
 
 
 def test_the_image_is_that_of_this_version_until_a_deployment_names_its_own(
