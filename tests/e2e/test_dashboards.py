@@ -46,8 +46,8 @@ ONE: Mapping[str, Mapping[str, Sequence[str]]] = {"billing-revenue": {"source": 
 LAST_ACT = "SELECT actor, action, outcome FROM ledger.audit_log ORDER BY number DESC LIMIT 1"
 # Empty as long as all is well, and what fills them.
 EMPTY_IN_HEALTH = {"annotation:Alerts": Flow("forged-webhooks", 20, "stripe")}
-# Empty until a period has ended that the exporter knew, and a day has gone by: test_forecasts.py has
-# such days, and test_rises.py what the panel shows then.
+# Empty until a period has ended that the exporter knew, and a day has gone by: test_forecasts.py
+# has such days, and test_rises.py what the panel shows then.
 EMPTY_AT_FIRST = {"Error of forecasts"}
 
 
