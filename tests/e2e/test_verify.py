@@ -20,7 +20,7 @@ from tests.support.stand_in import in_between
 from tests.support.stripe_cases import fixture
 from tests.support.telemetry import payment
 from tests.support.tools import find_faketime
-from tests.support.verifying import evaluated, look, missed, run
+from tests.support.verifying import evaluated, is_quiet, look, missed, run
 from tests.support.waiting import wait_until
 
 # As amtool calls it, with nobody behind any severity.
@@ -51,6 +51,7 @@ BAD_RULES = {
 def stack() -> Iterator[Stack]:
     with launched(MINUTES) as stack:
         wait_until(lambda: evaluated(stack), 30, "every rule was evaluated")
+        wait_until(lambda: is_quiet(stack), 60, "no alert fires any more")
         # A new installation that nothing has come to yet.
         # In a slow start an alert may have come back.
         assert missed(stack, "--forged-webhook") - {("Alertmanager", "history")} == AT_FIRST
