@@ -24,7 +24,7 @@ def evaluated(stack: Stack) -> bool:
 
 
 def is_quiet(stack: Stack) -> bool:
-    """Whether none fires but the one that always does. In compressed time others may at the start."""
+    """Whether no alert fires but the one that always does; a hurried start may have others."""
     told = requests.get(f"{stack.prometheus.url}/api/v1/alerts", timeout=10).json()["data"]
     firing = [one for one in told["alerts"] if one["state"] == "firing"]
     return all(one["labels"].get("subsystem") == WATCHDOG for one in firing)
