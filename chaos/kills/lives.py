@@ -39,8 +39,6 @@ _RENEWED = 1 / 8
 _PERIOD = timedelta(days=30)
 # A renewal begins so much later than what was used before it.
 _STEP = timedelta(hours=2)
-# How long an end is waited for that Alertmanager may have forgotten to tell.
-_FORGOTTEN_SECONDS = 5.0
 _TAKEN_SECONDS = 90.0
 _JSON = {"Content-Type": "application/json"}
 _KEYED = {"Authorization": f"Bearer {ADMIN_KEY}", **_JSON}
@@ -50,8 +48,7 @@ _PAUSE_SECONDS = 0.05
 @dataclass
 class Life:
     """One organisation, and what the model says of it. `told` counts messages that had to come and
-    did, `untold` are those that did not; `forgotten` counts ends that Alertmanager did not tell, as
-    it was killed after it had told the start.
+    did, `untold` are those that did not.
     """
 
     name: str
@@ -60,12 +57,11 @@ class Life:
     waits: bool
     organization: Organization = field(init=False)
     untold: list[str] = field(default_factory=list)
-    forgotten: int = 0
     told: int = 0
     _model: Model = field(init=False)
     # By the alert's identity: two may look alike.
     _held: set[int] = field(default_factory=set)
-    _began: dict[Subject, tuple[str, float]] = field(default_factory=dict)
+    _began: dict[Subject, str] = field(default_factory=dict)
     _created_seconds: int = field(default_factory=lambda: int(time.time()) - 1000)
     _session: requests.Session = field(default_factory=requests.Session)
 
@@ -108,10 +104,10 @@ class Life:
         for subject, alert in before.items():
             if subject in after or subject not in self._began:
                 continue
-            began = self._began.pop(subject)
+            starts_at = self._began.pop(subject)
             # While somebody looks after what is left of it, Alertmanager holds back that end, too.
             if alert.resolved or id(alert) not in self._held:
-                self._await_end(subject, *began)
+                self._await_end(subject, starts_at)
 
     def _open(self) -> dict[Subject, Alert]:
         return {
@@ -121,9 +117,9 @@ class Life:
         }
 
     def _await_start(self, subject: Subject, seen: set[tuple[Subject, str]]) -> None:
-        def came() -> list[tuple[str, float]]:
+        def came() -> list[str]:
             return [
-                (one.starts_at, one.at_seconds)
+                one.starts_at
                 for one in self.parts.inbox.about(subject, "firing")
                 if (subject, one.starts_at) not in seen
             ]
@@ -134,25 +130,16 @@ class Life:
         except AssertionError as error:
             self.untold.append(str(error))
 
-    def _await_end(self, subject: Subject, starts_at: str, told_seconds: float) -> None:
+    def _await_end(self, subject: Subject, starts_at: str) -> None:
         def came() -> bool:
             ends = self.parts.inbox.about(subject, "resolved")
             return any(one.starts_at == starts_at for one in ends)
 
-        def may_be_forgotten() -> bool:
-            kills = self.parts.alertmanager_kills
-            return bool(kills) and kills[-1] > told_seconds
-
         try:
-            wait_until(lambda: came() or may_be_forgotten(), AGAIN_SECONDS, f"{subject} ends")
+            wait_until(came, AGAIN_SECONDS, f"{subject} ends")
+            self.told += 1
         except AssertionError as error:
             self.untold.append(str(error))
-            return
-        with contextlib.suppress(AssertionError):
-            wait_until(came, _FORGOTTEN_SECONDS, "its end is told")
-        is_told = came()
-        self.told += is_told
-        self.forgotten += not is_told
 
     def _cross(self) -> None:
         """Use as much as brings it into another level, as one event."""

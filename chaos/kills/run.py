@@ -116,7 +116,6 @@ def judge(crowd: Crowd) -> Figures:
         "messages": len(parts.inbox.all()),
         "messages_awaited": sum(life.told for life in crowd.lives),
         "untold": sum(len(life.untold) for life in crowd.lives),
-        "ends_forgotten_by_alertmanager": sum(life.forgotten for life in crowd.lives),
         "repeats_after_alertmanager_kill": repeats.after_alertmanager,
         "repeats_after_cut_answer": repeats.after_cut_answer,
         "reminders": repeats.reminders,

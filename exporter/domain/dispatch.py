@@ -19,6 +19,7 @@ HOLDS = timedelta(minutes=4)
 # A type is summarised until this part of the number that began it is left.
 _LEAVE_AT = 0.8
 _PAGE = "BillingOrganizationAlerts.md"
+_HELD = " Alertmanager was restarted and may not have told so; the message of its end follows."
 _encode = msgspec.json.Encoder().encode
 
 
@@ -34,8 +35,8 @@ class Links:
 @dataclass(frozen=True, slots=True)
 class ToTell:
     """One set of labels that Alertmanager is told of; `label` is its severity there. It has ended
-    if `ended_at` says when: with its alert, or as that became another `label_now`. The texts are
-    those of its alert as it stands now.
+    if `ended_at` says when: with its alert, or as that became another `label_now`; one that
+    `is_held` fires in spite of it. The texts are those of its alert as it stands now.
     """
 
     type: str
@@ -45,6 +46,7 @@ class ToTell:
     label: str
     starts_at: datetime
     ended_at: datetime | None
+    is_held: bool
     severity: str
     title: str
     message: str
@@ -62,6 +64,7 @@ class Summary:
     label: str
     starts_at: datetime
     ended_at: datetime | None
+    is_held: bool = False
     counts: Mapping[str, int] = field(default_factory=dict)
     some: tuple[str, ...] = ()
 
@@ -128,7 +131,7 @@ def alert_messages(
                 "sent_at": now.isoformat(),
             },
             "startsAt": one.starts_at.isoformat(),
-            "endsAt": (one.ended_at or now + holds).isoformat(),
+            "endsAt": (now + holds if one.is_held else one.ended_at or now + holds).isoformat(),
             "generatorURL": f"{links.exporter}/billing",
         }
 
@@ -148,8 +151,10 @@ def _end(one: ToTell) -> str:
     if not one.ended_at:
         return ""
     if one.label_now != one.label:
-        return f" It is {one.label_now} now, and no longer {one.label}."
-    return f" It is over: {one.resolution}" if one.resolution else " It is over."
+        end = f" It is {one.label_now} now, and no longer {one.label}."
+    else:
+        end = f" It is over: {one.resolution}" if one.resolution else " It is over."
+    return end + _HELD * one.is_held
 
 
 def _summary_annotations(one: Summary, links: Links) -> dict[str, str]:
@@ -161,7 +166,7 @@ def _summary_annotations(one: Summary, links: Links) -> dict[str, str]:
         f"{links.exporter}/billing and in `billing-exporter alerts list --type {one.type}`."
     )
     if one.ended_at:
-        text = "few are left, and each is told of by itself."
+        text = "few are left, and each is told of by itself." + _HELD * one.is_held
     return {
         "summary": f"Many organisations at once: {name}",
         "description": f"{name.capitalize()}: {text}",

@@ -11,7 +11,8 @@ CREATE INDEX billing_alerts_open_type ON shared.billing_alerts (type, severity)
 WHERE resolved_at IS NULL;
 
 -- One row for each set of labels that Alertmanager is told of, until it was told of its end for
--- long enough. Without an alert it is the summary of a type.
+-- long enough. Without an alert it is the summary of a type. `lives` are the runs of Alertmanagers
+-- that were told that it fires; until `held_until` it goes on firing for those that forgot it.
 CREATE TABLE ledger.dispatched_alerts (
     type text NOT NULL,
     alert_id uuid REFERENCES shared.billing_alerts (id) ON DELETE CASCADE,
@@ -20,6 +21,8 @@ CREATE TABLE ledger.dispatched_alerts (
     severity text NOT NULL,
     starts_at timestamptz NOT NULL,
     ended_at timestamptz,
+    lives text[] NOT NULL DEFAULT '{}',
+    held_until timestamptz,
     UNIQUE NULLS NOT DISTINCT (type, alert_id, severity)
 );
 CREATE INDEX dispatched_alerts_alert ON ledger.dispatched_alerts (alert_id);

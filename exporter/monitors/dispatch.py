@@ -1,8 +1,9 @@
 """Open alerts of the ledger, told to every Alertmanager again and again until they end."""
 
 import asyncio
+import contextlib
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -27,6 +28,8 @@ INTERVAL_SECONDS = 2.0
 BATCH_ALERTS = 200
 _REPEAT_SECONDS = 60.0
 _END_REPEATED_SECONDS = 15 * 60.0
+# Longer than any route waits with the first message of a group: what fires for so long was told.
+_HELD_SECONDS = 2 * 60.0
 # An Alertmanager that is away for longer than this isn't told any more of what ended meanwhile.
 _LONGEST_SECONDS = 24 * 3600.0
 # A pass goes on without an Alertmanager that takes longer, which is asked again when it is done.
@@ -38,13 +41,15 @@ _log = structlog.get_logger(component="alerts")
 @dataclass
 class _Server:
     """One Alertmanager, and how it went with it. `number` is its place among them, from 1; it
-    `is_behind` if it doesn't know what it was last to be told.
+    `is_behind` if it doesn't know what it was last to be told. `life` tells one run of it from the
+    next, which knows nothing of the alerts that this one was told of; it is empty while unknown.
     """
 
     target: Alertmanager
     number: str
     health: Totals
     is_behind: bool = field(default=False, init=False)
+    life: str = field(default="", init=False)
     _task: asyncio.Task[None] | None = field(default=None, init=False)
     _is_away: bool = field(default=False, init=False)
 
@@ -53,13 +58,25 @@ class _Server:
         """Whether it is being told something."""
         return self._task is not None and not self._task.done()
 
+    def ask(self) -> asyncio.Task[None] | None:
+        """Begin to ask which life it lives, unless it is still busy."""
+        return None if self.is_busy else self._begin(self._read_life())
+
     def tell(self, messages: Sequence[Mapping[str, Any]]) -> asyncio.Task[None] | None:
-        """Begin to send all of it, unless it is still busy with what was sent before."""
+        """Begin to send all of it, unless it is still busy."""
         self.is_behind = self.is_busy
-        if not self.is_busy:
-            self._task = asyncio.create_task(self._send(messages))
-            return self._task
-        return None
+        return None if self.is_busy else self._begin(self._send(messages))
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        self._task = asyncio.create_task(work)
+        return self._task
+
+    async def _read_life(self) -> None:
+        self.life = ""
+        # What is wrong with it is told by what is sent next.
+        with contextlib.suppress(AlertmanagerFault):
+            status = await asyncio.to_thread(self.target.read_status)
+            self.life = str(status.get("uptime", ""))
 
     async def _send(self, messages: Sequence[Mapping[str, Any]]) -> None:
         try:
@@ -84,6 +101,9 @@ class Dispatch:
 
     What each was told of is in the ledger, so that it is ended whichever replica is at it then. An
     Alertmanager that doesn't take it is told again at the next pass, and keeps no other waiting.
+
+    One that was started anew tells people of no end unless it told them of the start. If none is
+    left that was told of an alert before, it goes on firing for `held_seconds`, and ends then.
     """
 
     def __init__(
@@ -96,12 +116,14 @@ class Dispatch:
         holds: timedelta = HOLDS,
         repeat_seconds: float = _REPEAT_SECONDS,
         end_repeated_seconds: float = _END_REPEATED_SECONDS,
+        held_seconds: float = _HELD_SECONDS,
     ) -> None:
         self._links = links
         self._most = summarise_above
         self._holds = holds
         self._repeat_seconds = repeat_seconds
         self._end_repeated_seconds = end_repeated_seconds
+        self._held_seconds = held_seconds
         names = ALERTMANAGER.values
         self._servers = [
             _Server(target, names[min(at, len(names) - 1)], health)
@@ -128,16 +150,13 @@ class Dispatch:
         servers = [one for one in self._servers if is_for_all or one.is_behind]
         if not servers and not is_for_all:
             return
+        await _wait_for(one.ask() for one in servers)
         told = await self._settle(connection, now)
         if is_for_all:
             self._told_at_seconds = time.monotonic()
             self._last_number, self._was_news = number, is_news
         messages = [*alert_messages(told, self._links, now, self._holds)]
-        tasks = [task for one in servers if (task := one.tell(messages))]
-        if tasks:
-            done, _ = await asyncio.wait(tasks, timeout=_PATIENCE_SECONDS)
-            for task in done:
-                task.result()
+        await _wait_for(one.tell(messages) for one in servers)
         all_know = not any(one.is_behind or one.is_busy for one in self._servers)
         seconds = self._end_repeated_seconds if all_know else _LONGEST_SECONDS
         parameters = {"now": now, "seconds": seconds, "all_know": all_know and is_for_all}
@@ -169,14 +188,26 @@ class Dispatch:
             await connection.execute(DISPATCH["end_summaries"], summaries)
             await connection.execute(DISPATCH["begin_alerts"], {"single_types": single, "now": now})
             await connection.execute(DISPATCH["begin_summaries"], summaries)
-            return await _read_told(connection, counts)
+            lives = [server.life for server in self._servers if server.life]
+            known = {"lives": lives, "held_seconds": self._held_seconds, "now": now}
+            await connection.execute(DISPATCH["note_lives"], known)
+            return await _read_told(connection, counts, now)
+
+
+async def _wait_for(tasks: Iterable[asyncio.Task[None] | None]) -> None:
+    """Until they are done, but not for ever. An error in one is raised."""
+    begun = [task for task in tasks if task]
+    if begun:
+        done, _ = await asyncio.wait(begun, timeout=_PATIENCE_SECONDS)
+        for task in done:
+            task.result()
 
 
 async def _read_told(
-    connection: Connection, counts: Mapping[tuple[str, str], int]
+    connection: Connection, counts: Mapping[tuple[str, str], int], now: datetime
 ) -> list[ToTell | Summary]:
     async with connection.cursor(row_factory=dict_row) as cursor:
-        await cursor.execute(DISPATCH["read_told"])
+        await cursor.execute(DISPATCH["read_told"], {"now": now})
         rows = await cursor.fetchall()
     told: list[ToTell | Summary] = []
     for row in rows:
@@ -193,5 +224,6 @@ async def _read_told(
             some = tuple(sorted({name for (name,) in await found.fetchall()}))
         else:
             open_ = {}
-        told.append(Summary(type_, row["label"], row["starts_at"], row["ended_at"], open_, some))
+        times = row["starts_at"], row["ended_at"], row["is_held"]
+        told.append(Summary(type_, row["label"], *times, open_, some))
     return told

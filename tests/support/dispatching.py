@@ -114,6 +114,7 @@ class Dispatcher:
     holds: timedelta = HOLDS
     repeat_seconds: float = 0.0
     end_repeated_seconds: float = 900.0
+    held_seconds: float = 120.0
     health: Totals = field(default_factory=lambda: Totals(Catalogue(), OWN_METRICS))
 
     def __post_init__(self) -> None:
@@ -125,6 +126,7 @@ class Dispatcher:
             holds=self.holds,
             repeat_seconds=self.repeat_seconds,
             end_repeated_seconds=self.end_repeated_seconds,
+            held_seconds=self.held_seconds,
         )
         self._keep = KeepSilences(self.targets)
 

@@ -44,7 +44,8 @@ SELECT
 FROM wanted JOIN shared.billing_alerts AS a USING (id)
 WHERE a.resolved_at IS NULL
 ON CONFLICT (type, alert_id, severity) DO UPDATE SET
-    organization_id = excluded.organization_id, starts_at = excluded.starts_at, ended_at = NULL
+    organization_id = excluded.organization_id, starts_at = excluded.starts_at, ended_at = NULL,
+    lives = '{}', held_until = NULL
 WHERE d.ended_at IS NOT NULL;
 
 -- name: begin_summaries
@@ -52,7 +53,7 @@ INSERT INTO ledger.dispatched_alerts AS d (type, severity, starts_at)
 SELECT type, severity, %(now)s FROM unnest(%(types)s::text[], %(severities)s::text[])
     AS s (type, severity)
 ON CONFLICT (type, alert_id, severity) DO UPDATE SET
-    starts_at = excluded.starts_at, ended_at = NULL
+    starts_at = excluded.starts_at, ended_at = NULL, lives = '{}', held_until = NULL
 WHERE d.ended_at IS NOT NULL;
 
 -- name: end_alerts
@@ -76,11 +77,24 @@ WHERE d.alert_id IS NULL AND d.ended_at IS NULL AND (d.type, d.severity) NOT IN 
         AS s (type, severity)
 );
 
+-- name: note_lives
+-- What none of those was told of that answer now, but others were before, is held from now on. Of
+-- what has ended before anybody was told of it nobody will be.
+UPDATE ledger.dispatched_alerts AS d SET
+    held_until = CASE
+        WHEN d.lives = '{}' OR d.lives && %(lives)s::text[] THEN d.held_until
+        ELSE %(now)s + %(held_seconds)s * interval '1 s'
+    END,
+    lives = ARRAY(SELECT unnest(d.lives) UNION SELECT unnest(%(lives)s::text[]))
+WHERE NOT d.lives @> %(lives)s::text[] AND (d.ended_at IS NULL OR d.lives <> '{}');
+
 -- name: read_told
 -- Few of many alerts: each is looked up by itself, whatever is known of the tables' sizes.
 SELECT
     d.type, d.alert_id::text AS alert_id, d.organization_id, d.meter, d.severity AS label,
-    d.starts_at, d.ended_at, s.severity, a.title, a.message, a.data, a.action_required,
+    d.starts_at, d.ended_at,
+    d.ended_at IS NOT NULL AND coalesce(d.held_until > %(now)s, false) AS is_held,
+    s.severity, a.title, a.message, a.data, a.action_required,
     ledger.severity_label(a.severity) AS label_now, a.resolution
 FROM ledger.dispatched_alerts AS d
 LEFT JOIN LATERAL (
@@ -103,7 +117,7 @@ WHERE resolved_at IS NULL AND type = %(type)s LIMIT %(rows)s;
 -- What was told for long enough, and what was told once and is followed by another alert of the same
 -- labels: to Alertmanager the two are one, whose end it must not hear of any more.
 DELETE FROM ledger.dispatched_alerts AS d
-WHERE d.ended_at < %(now)s - %(seconds)s * interval '1 s'
+WHERE greatest(d.ended_at, d.held_until) < %(now)s - %(seconds)s * interval '1 s'
     OR (%(all_know)s AND d.ended_at IS NOT NULL AND EXISTS (
         SELECT FROM ledger.dispatched_alerts AS n
         WHERE n.type = d.type AND n.organization_id = d.organization_id

@@ -159,6 +159,7 @@ async def test_an_alertmanager_that_forgot_everything_is_told_again(
             SECONDS,
             "both are told",
         )
+        ask(database_url, "UPDATE ledger.dispatched_alerts SET held_until = now()")
         alerts.end(id_)
         await dispatcher.tell()
         await eventually(
@@ -207,5 +208,7 @@ async def test_an_end_is_repeated_for_a_while_and_then_forgotten(
         await dispatcher.tell()
         assert ask(database_url, rows) == [(1,)]
         server.start()
+        await dispatcher.tell()
+        ask(database_url, "UPDATE ledger.dispatched_alerts SET held_until = NULL")
         await dispatcher.tell()
         assert ask(database_url, rows) == [(0,)]

@@ -18,7 +18,9 @@ NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 LINKS = Links("https://r", "https://d", "https://e")
 
 
-def to_tell(ended_at: datetime | None = None, label_now: str = "critical") -> ToTell:
+def to_tell(
+    ended_at: datetime | None = None, label_now: str = "critical", *, is_held: bool = False
+) -> ToTell:
     return ToTell(
         type="payment_failed",
         alert_id="id",
@@ -27,6 +29,7 @@ def to_tell(ended_at: datetime | None = None, label_now: str = "critical") -> To
         label="critical",
         starts_at=NOW - timedelta(hours=1),
         ended_at=ended_at,
+        is_held=is_held,
         severity="critical",
         title="Payment failed",
         message="It failed.",
@@ -81,6 +84,16 @@ def test_one_that_ended_tells_when_and_why(label_now: str, text: str) -> None:
     assert message["annotations"]["description"] == f"org_1: {text}"
 
 
+def test_one_that_is_held_fires_and_says_why() -> None:
+    summary = Summary("usage_threshold", "critical", NOW, NOW, is_held=True)
+    held = [to_tell(NOW - timedelta(minutes=1), is_held=True), summary]
+    for message in alert_messages(held, LINKS, NOW):
+        assert message["endsAt"] == "2026-01-31T12:04:00+00:00"
+        assert message["annotations"]["description"].endswith(
+            " Alertmanager was restarted and may not have told so; the message of its end follows."
+        )
+
+
 def test_labels_do_not_change_while_an_alert_holds() -> None:
     later = NOW + timedelta(minutes=1)
     first, second = (
@@ -92,7 +105,7 @@ def test_labels_do_not_change_while_an_alert_holds() -> None:
 
 def test_a_summary_is_of_no_organisation_and_says_how_many_there_are() -> None:
     counts = {"critical": 2, "warning": 300}
-    summary = Summary("usage_threshold", "critical", NOW, None, counts, ("a", "b"))
+    summary = Summary("usage_threshold", "critical", NOW, None, counts=counts, some=("a", "b"))
     (message,) = alert_messages([summary], LINKS, NOW)
     assert "organization_id" not in message["labels"]
     assert message["labels"]["severity"] == "critical"
