@@ -18,8 +18,9 @@ help: ## show this list
 run: .venv/.runtime ## start the exporter on 127.0.0.1:9568 with its own PostgreSQL
 	@exec $(BIN)/billing-exporter serve
 
+# Three at a time, as tests wait more than they work; long ones first, so that none is left alone.
 test: setup check ## set up what is missing, check, and run every test
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile --durations=15
+	$(BIN)/python -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder --durations=15 $(addprefix tests/,e2e contract unit)
 
 setup: .venv/.dev ## make .venv; get Prometheus and PostgreSQL (apt-get as root, else into .tools)
 	@tools/install.sh
