@@ -10,7 +10,8 @@ import psycopg
 import requests
 
 from dashboards.build import models
-from dashboards.preview.asking import Asked, QueryError, Span
+from dashboards.filling import QueryError, Span
+from dashboards.preview.asking import Asked
 from dashboards.preview.page import draw_page
 from exporter.catalogue.currencies import DECIMALS
 from exporter.catalogue.labels import RESOURCE_TYPE

@@ -10,7 +10,8 @@ from matplotlib import dates
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from dashboards.preview.asking import Series, Span
+from dashboards.filling import Span
+from dashboards.preview.asking import Series
 from dashboards.preview.canvas import EDGE, FAINT, PALETTE, Box, Canvas, color, cut
 from dashboards.preview.units import shown, unit_of
 

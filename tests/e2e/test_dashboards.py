@@ -18,6 +18,7 @@ import psycopg
 import pytest
 import requests
 
+from dashboards.filling import QueryError
 from dashboards.queries import PanelQuery, queries
 from demo.addresses import Addresses
 from demo.files import Place
@@ -28,7 +29,7 @@ from exporter.ledger import roles
 from exporter.ledger.embedded import EmbeddedServer
 from exporter.ledger.ports import is_free
 from exporter.settings import Config
-from tests.support.dashboard_queries import Looking, QueryError
+from tests.support.dashboard_queries import Looking
 from tests.support.postgres import postmaster_of, reachable_folder
 from tests.support.scrape import parse
 from tests.support.tree import PROJECT

@@ -1,4 +1,4 @@
-"""Queries of dashboards as Grafana sends them: their variables filled in, for a span of time."""
+"""Whether queries of dashboards, sent as Grafana sends them, have something to show."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,22 +9,12 @@ import psycopg
 import requests
 
 from dashboards.build import models
+from dashboards.filling import Filling, QueryError, Span
 from dashboards.queries import PanelQuery
 from exporter.settings import Config
 
-SCRAPE_SECONDS = 15
-_POINTS = 600
 _LABEL_VALUES = re.compile(r"label_values\((?:(?P<selector>.+),\s*)?(?P<label>\w+)\)", re.DOTALL)
-_FILTER = re.compile(r"\$__timeFilter\(([^)]+)\)")
-_GROUP = re.compile(r"\$__timeGroupAlias\(([^,]+),\s*'?(\d+)s'?\)")
-# A variable in SQL: each of its values quoted.
-_QUOTED = re.compile(r"\$\{(\w+):sqlstring\}")
-_NAMED = re.compile(r"\$\{(\w+)(?::\w+)?\}|\$(\w+)")
 Chosen = Mapping[str, Sequence[str]]
-
-
-class QueryError(Exception):
-    """A query that a data source refuses, or one with something in it that nothing fills."""
 
 
 @dataclass(frozen=True)
@@ -79,19 +69,16 @@ class Looking:
             return len(self._label_values(asked))
         span = {"time": str(self.until_seconds)}
         if not query.instant:
-            span = {
-                "start": str(self.since_seconds),
-                "end": str(self.until_seconds),
-                "step": str(self._step_seconds),
-            }
+            begin, end, step = self._span
+            span = {"start": str(begin), "end": str(end), "step": str(step)}
         path = "query" if query.instant else "query_range"
         found = self._told(path, {"query": text, **span})["result"]
         values = (one.get("values") or [one["value"]] for one in found)
         return sum(value != "NaN" for points in values for _, value in points)
 
     @property
-    def _step_seconds(self) -> int:
-        return max(SCRAPE_SECONDS, (self.until_seconds - self.since_seconds) // _POINTS)
+    def _span(self) -> Span:
+        return Span.until(self.until_seconds, self.until_seconds - self.since_seconds)
 
     def _offered(self, variable: Mapping[str, Any], chosen: Chosen) -> Iterator[str]:
         if variable["type"] == "custom":
@@ -108,34 +95,13 @@ class Looking:
         yield from self._label_values(asked)
 
     def _fill(self, text: str, datasource: str, chosen: Chosen) -> str:
-        if datasource == "postgres":
-            return self._fill_sql(text, chosen)
-        span, step = self.until_seconds - self.since_seconds, self._step_seconds
-        own = {
-            "__range": f"{span}s",
-            "__range_s": str(span),
-            "__interval": f"{step}s",
-            "__rate_interval": f"{max(step + SCRAPE_SECONDS, 4 * SCRAPE_SECONDS)}s",
-        }
-
-        def value(found: re.Match[str]) -> str:
-            name = found[1] or found[2]
-            if name in own:
-                return own[name]
+        def values(name: str) -> Sequence[str]:
             if name not in chosen:
                 raise QueryError(f"nothing fills ${name} in {text}")
-            values = chosen[name]
-            return values[0] if len(values) == 1 else f"({'|'.join(values)})"
+            return chosen[name]
 
-        return _NAMED.sub(value, text)
-
-    def _fill_sql(self, text: str, chosen: Chosen) -> str:
-        """The data source's own macros, too."""
-        text = _QUOTED.sub(lambda found: _quoted(chosen[found[1]]), text)
-        text = text.replace("$__interval", f"{self._step_seconds}s")
-        text = _GROUP.sub(r"to_timestamp(floor(extract(epoch FROM \1) / \2) * \2) AS time", text)
-        bounds = f"to_timestamp({self.since_seconds}) AND to_timestamp({self.until_seconds})"
-        return _FILTER.sub(rf"\1 BETWEEN {bounds}", text)
+        filling = Filling(self._span, values)
+        return filling.sql(text) if datasource == "postgres" else filling.promql(text)
 
     def _told(self, path: str, parameters: Mapping[str, str]) -> Any:
         answer = self._session.get(
@@ -159,7 +125,3 @@ class Looking:
                 return connection.execute(text.encode()).fetchall()
         except psycopg.Error as error:
             raise QueryError(f"{error}: {text}") from error
-
-
-def _quoted(values: Sequence[str]) -> str:
-    return ", ".join("'" + value.replace("'", "''") + "'" for value in values)

@@ -3,7 +3,7 @@
 import contextlib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import psycopg
@@ -12,8 +12,9 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from dashboards.boards import audit
 from dashboards.build import models
+from dashboards.filling import Span
 from dashboards.panels import Panel
-from dashboards.preview.asking import Asked, Row, Span
+from dashboards.preview.asking import Asked, Row
 from dashboards.queries import PanelQuery, queries
 from exporter.domain.access import Scope
 from exporter.ledger.embedded import EmbeddedServer
@@ -97,7 +98,7 @@ def _run_page(role: str, conninfo: str, dbname: str) -> None:
         ask(conninfo, statement.replace("DATABASE billing", f'DATABASE "{dbname}"'))
 
 
-def _asked(conninfo: str, **chosen: str) -> Asked:
+def _asked(conninfo: str, **chosen: Sequence[str]) -> Asked:
     (model,) = (model for model in models(Config()) if model["uid"] == "billing-audit")
     return Asked(model, Span.of(model), "", conninfo, chosen)
 
@@ -146,12 +147,12 @@ def test_it_tells_who_was_refused_and_who_holds_an_alert(ledger: Ledger) -> None
 
 
 def test_what_is_chosen_above_the_panels_limits_them(ledger: Ledger) -> None:
-    asked = _asked(ledger.auditor, outcome="'refused'")
+    asked = _asked(ledger.auditor, outcome=["refused"])
     (refused,) = _rows(asked, _of("What was done"))
     assert refused["action"] == "admin.attempt"
     assert _rows(asked, _of("Done")) == [{"Done": 0}]
     # Of an empty ledger nothing can be chosen.
-    nothing = _asked(ledger.auditor, actor="", action="")
+    nothing = _asked(ledger.auditor, actor=[], action=[])
     assert _rows(nothing, _of("Refused")) == [{"Refused": 0}]
     assert _rows(nothing, _of("What was done")) == []
 

@@ -11,7 +11,8 @@ import pytest
 from PIL import Image
 
 from dashboards.build import models
-from dashboards.preview.asking import Asked, Span
+from dashboards.filling import Span
+from dashboards.preview.asking import Asked
 from dashboards.preview.canvas import CARD
 from dashboards.preview.page import MARK, WIDTH, draw_page
 from exporter.ledger.audit import record
