@@ -64,7 +64,7 @@ def _over(window: str, five_minutes: Recorded) -> Recorded:
 class Objective:
     """The counts of errors and of all by window, and the lower bounds of their ratio.
 
-    `words` are what is counted, and what becomes of it by an error.
+    `words` are what is counted, and what becomes of it by an error; `dashboard` shows it.
     """
 
     def __init__(
@@ -74,8 +74,10 @@ class Objective:
         target: Threshold,
         errors: Recorded,
         every: Recorded,
+        dashboard: str = "",
     ) -> None:
         self.subject = subject
+        self.dashboard = dashboard
         self.words = words
         self.target = target
         self.errors = {"5m": errors} | {window: _over(window, errors) for window in _WINDOWS}
@@ -138,4 +140,5 @@ def burn_alert(objective: Objective, pace: Pace, story: Story) -> Alert:
         ),
         story=story,
         runbook=f"Billing{subject}ErrorBudgetBurnFast",
+        dashboard=objective.dashboard,
     )

@@ -17,6 +17,11 @@ RESPONSE_TIMES = {
     "info": "next business day",
 }
 _FOLDER = "rules/generated"
+_DASHBOARDS = {
+    alert.name: alert.dashboard or family.dashboard
+    for family in FAMILIES
+    for alert in family.alerts
+}
 
 
 def build(config: Config) -> dict[str, str]:
@@ -89,7 +94,7 @@ def annotations_of(alert: Alert, config: Config, terms: Terms) -> dict[str, str]
         "summary": alert.summary,
         "description": " ".join(alert.description.render(terms).split()),
         "runbook_url": f"{links.runbooks}/{alert.runbook or alert.name}.md",
-        "dashboard_url": f"{links.dashboards}/billing-metrics",
+        "dashboard_url": f"{links.dashboards}/{_DASHBOARDS[alert.name]}",
         "response_time": RESPONSE_TIMES[alert.severity],
     }
 

@@ -72,7 +72,8 @@ class Alert:
     `description` may name thresholds as `@name` and what Prometheus fills in as `{{ $value }}`.
 
     `derived` says that it judges by what the database has, so that it says nothing while the
-    database is down. `runbook` is another alert's page if the two are one story.
+    database is down. `runbook` is another alert's page if the two are one story, and `dashboard`
+    another than its family's.
     """
 
     name: str
@@ -87,11 +88,13 @@ class Alert:
     keep_firing: Duration | None = None
     derived: bool = False
     runbook: str = ""
+    dashboard: str = ""
 
 
 @dataclass(frozen=True)
 class Family:
-    """The rules of one file in `rules/alerts/`: a rule group by that name.
+    """The rules of one file in `rules/alerts/`: a rule group by that name. Its alerts lead to the
+    dashboard of that uid.
 
     Those about `webhooks` are left out where none are taken.
     """
@@ -101,3 +104,4 @@ class Family:
     recordings: tuple[Recorded, ...] = ()
     interval: Duration = MINUTE
     webhooks: bool = False
+    dashboard: str = "billing-metrics"

@@ -18,6 +18,7 @@ RESPONSE_TIMES = {
 HOLDS = timedelta(minutes=4)
 # A type is summarised until this part of the number that began it is left.
 _LEAVE_AT = 0.8
+_DASHBOARD = "billing-usage"
 _PAGE = "BillingOrganizationAlerts.md"
 _HELD = " Alertmanager was restarted and may not have told so; the message of its end follows."
 _encode = msgspec.json.Encoder().encode
@@ -127,7 +128,7 @@ def alert_messages(
             | {
                 "response_time": RESPONSE_TIMES[one.label],
                 "runbook_url": f"{links.runbooks}/{_PAGE}",
-                "dashboard_url": f"{links.dashboards}/billing-metrics",
+                "dashboard_url": f"{links.dashboards}/{_DASHBOARD}",
                 "sent_at": now.isoformat(),
             },
             "startsAt": one.starts_at.isoformat(),

@@ -70,4 +70,4 @@ FORGOTTEN = Alert(
     ),
 )
 
-FAMILY = Family("dead-letters", (UNPROCESSED, FORGOTTEN), webhooks=True)
+FAMILY = Family("dead-letters", (UNPROCESSED, FORGOTTEN), webhooks=True, dashboard="billing-stripe")

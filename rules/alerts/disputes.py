@@ -130,4 +130,9 @@ OVER = Alert(
     ),
 )
 
-FAMILY = Family("disputes", (NEAR, OVER), (_OPENED_1H, _PAID_1H, _OPENED, _PAID, _RATIO))
+FAMILY = Family(
+    "disputes",
+    (NEAR, OVER),
+    (_OPENED_1H, _PAID_1H, _OPENED, _PAID, _RATIO),
+    dashboard="billing-revenue",
+)

@@ -237,4 +237,5 @@ FAMILY = Family(
     "exporter",
     (DOWN, REPLICA_DOWN, ABSENT, NOT_READY, STORE_DOWN, REPLICA_STORE_DOWN, NO_DATA),
     (_EVENTS,),
+    dashboard="billing-exporter",
 )

@@ -197,4 +197,9 @@ ABOVE_BASELINE = Alert(
     ),
 )
 
-FAMILY = Family("grants", (LARGE, HUGE, ABOVE_BASELINE), (_ALL, _LARGE, _GRANTED, _USUAL))
+FAMILY = Family(
+    "grants",
+    (LARGE, HUGE, ABOVE_BASELINE),
+    (_ALL, _LARGE, _GRANTED, _USUAL),
+    dashboard="billing-usage",
+)

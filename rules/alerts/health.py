@@ -33,4 +33,4 @@ LOW = Alert(
     ),
 )
 
-FAMILY = Family("health", (LOW,))
+FAMILY = Family("health", (LOW,), dashboard="billing-exporter")

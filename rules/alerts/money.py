@@ -161,4 +161,6 @@ min by (livemode, currency) (
     ),
 )
 
-FAMILY = Family("money", (REFUNDS, PAYOUT, REVENUE), (_REFUNDS, _MOVES))
+FAMILY = Family(
+    "money", (REFUNDS, PAYOUT, REVENUE), (_REFUNDS, _MOVES), dashboard="billing-revenue"
+)

@@ -294,5 +294,7 @@ WATCHDOG = Alert(
 )
 
 FAMILY = Family(
-    "monitoring", (RULE_FAILURES, RELOAD, ALERTMANAGER, NOTIFICATIONS, DISPATCH, WATCHDOG)
+    "monitoring",
+    (RULE_FAILURES, RELOAD, ALERTMANAGER, NOTIFICATIONS, DISPATCH, WATCHDOG),
+    dashboard="billing-exporter",
 )

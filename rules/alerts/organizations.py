@@ -270,4 +270,5 @@ FAMILY = Family(
     "organizations",
     (SURGE, OVER_QUOTA, ANOMALIES, OVERAGE_COST_GREW, UNACKNOWLEDGED),
     (_OPEN, _USING, _OVER, _COST),
+    dashboard="billing-usage",
 )

@@ -123,4 +123,6 @@ EVENT_LOOP = Alert(
     ),
 )
 
-FAMILY = Family("process", (MEMORY, CPU, FILE_DESCRIPTORS, EVENT_LOOP))
+FAMILY = Family(
+    "process", (MEMORY, CPU, FILE_DESCRIPTORS, EVENT_LOOP), dashboard="billing-exporter"
+)

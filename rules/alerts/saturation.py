@@ -224,4 +224,4 @@ SERIES = Alert(
     ),
 )
 
-FAMILY = Family("saturation", (QUEUE, POOL, DISK, BACKLOG, SERIES))
+FAMILY = Family("saturation", (QUEUE, POOL, DISK, BACKLOG, SERIES), dashboard="billing-exporter")

@@ -91,4 +91,6 @@ OLD_SECRET = Alert(
     ),
 )
 
-FAMILY = Family("signatures", (REJECTED, OLD_SECRET), (_OLDER,), webhooks=True)
+FAMILY = Family(
+    "signatures", (REJECTED, OLD_SECRET), (_OLDER,), webhooks=True, dashboard="billing-stripe"
+)

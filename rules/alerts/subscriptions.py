@@ -161,4 +161,5 @@ FAMILY = Family(
     "subscriptions",
     (CANCELLATIONS, DUNNING),
     (_CANCELLED_5M, _CANCELLED, _ACTIVE_NOW, _ACTIVE, _PAST_DUE, _PAST_DUE_SHARE),
+    dashboard="billing-revenue",
 )

@@ -212,4 +212,8 @@ AUTH_FAILURES = Alert(
     ),
 )
 
-FAMILY = Family("upkeep", (STALE, FAILING, CLOCK_SKEW, RELOAD_FAILED, AUTH_FAILURES))
+FAMILY = Family(
+    "upkeep",
+    (STALE, FAILING, CLOCK_SKEW, RELOAD_FAILED, AUTH_FAILURES),
+    dashboard="billing-exporter",
+)

@@ -269,4 +269,5 @@ FAMILY = Family(
     (STALLED, SLOW, LATE, FAILURE_RATE),
     (_TAKEN, _FAILED, _TIMED, _SLOW, _ARRIVED, _LATE, _LAST, _SILENT),
     webhooks=True,
+    dashboard="billing-stripe",
 )

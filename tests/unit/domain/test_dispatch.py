@@ -60,7 +60,7 @@ def test_an_open_alert_holds_for_four_minutes_and_keeps_its_start() -> None:
                 "data": '{"amount_minor":5}',
                 "response_time": "15 minutes",
                 "runbook_url": "https://r/BillingOrganizationAlerts.md",
-                "dashboard_url": "https://d/billing-metrics",
+                "dashboard_url": "https://d/billing-usage",
                 "sent_at": "2026-01-31T12:00:00+00:00",
             },
             "startsAt": "2026-01-31T11:00:00+00:00",
