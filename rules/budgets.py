@@ -74,6 +74,7 @@ class Objective:
         target: Threshold,
         errors: Recorded,
         every: Recorded,
+        *,
         dashboard: str = "",
     ) -> None:
         self.subject = subject

@@ -59,7 +59,7 @@ _WEBHOOKS = Objective(
         STRIPE_WEBHOOK_OUTCOMES,
         'status=~"processed|failed"',
     ),
-    "billing-stripe",
+    dashboard="billing-stripe",
 )
 # Its story is over within the hour that it judges: whether what stands at the older edge of that
 # hour counts depends on the version of Prometheus.
