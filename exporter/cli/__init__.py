@@ -1,34 +1,55 @@
 """The command line: `billing-exporter`, a file a group of commands."""
 
+from collections.abc import Mapping
+from importlib import import_module
 from typing import Any
 
 import click
 
 from exporter import __version__
-from exporter.cli.alert_desk import COMMANDS as ALERT_COMMANDS
-from exporter.cli.alerts import alerts
-from exporter.cli.backup import backup, restore_
-from exporter.cli.check import check
-from exporter.cli.context import OUTPUT, fail, print_json
-from exporter.cli.dead_letters import dead_letters
-from exporter.cli.doctor import doctor
-from exporter.cli.erase import erase
-from exporter.cli.health import health
-from exporter.cli.keys import keys
-from exporter.cli.migrate import migrate
-from exporter.cli.organizations import customers, quotas, usage
+from exporter.cli.context import fail
 from exporter.cli.redaction import protect_stderr
-from exporter.cli.report import report
-from exporter.cli.reseal import reseal
-from exporter.cli.serve import serve
-from exporter.cli.simulate import simulate
-from exporter.cli.verify import verify
 from exporter.errors import BillingError
 from exporter.settings import SETTINGS
 
+# Each command by its place, as a command needs little of what the others do.
+_COMMANDS: Mapping[str, str] = {
+    "serve": "serve:serve",
+    "migrate": "migrate:migrate",
+    "check": "check:check",
+    "doctor": "doctor:doctor",
+    "health": "health:health",
+    "verify": "verify:verify",
+    "alerts": "alerts:alerts",
+    "report": "report:report",
+    "usage": "organizations:usage",
+    "quotas": "organizations:quotas",
+    "customers": "organizations:customers",
+    "dead-letters": "dead_letters:dead_letters",
+    "keys": "keys:keys",
+    "backup": "backup:backup",
+    "restore": "backup:restore_",
+    "erase": "erase:erase",
+    "reseal": "reseal:reseal",
+    "simulate": "simulate:simulate",
+    "version": "version:version",
+}
+
 
 class _Commands(click.Group):
-    """Tells an error that was raised on purpose as its message alone, and none with a secret."""
+    """Tells an error that was raised on purpose as its message alone, and none with a secret. A
+    command is imported when it is asked for.
+    """
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted([*super().list_commands(ctx), *_COMMANDS])
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return super().get_command(ctx, cmd_name)
+        module, name = _COMMANDS[cmd_name].split(":")
+        command: click.Command = getattr(import_module(f"exporter.cli.{module}"), name)
+        return command
 
     def main(self, *arguments: Any, **more: Any) -> Any:
         protect_stderr()
@@ -54,39 +75,3 @@ def _environment() -> str:
 @click.version_option(__version__, prog_name="billing-exporter")
 def main() -> None:
     """Billing telemetry and Stripe webhooks as exact Prometheus metrics."""
-
-
-@main.command()
-@OUTPUT
-def version(output: str) -> None:
-    """Print the version."""
-    if output == "json":
-        print_json({"version": __version__})
-    else:
-        click.echo(__version__)
-
-
-_COMMANDS = (
-    serve,
-    migrate,
-    check,
-    doctor,
-    health,
-    verify,
-    alerts,
-    report,
-    usage,
-    quotas,
-    customers,
-    dead_letters,
-    keys,
-    backup,
-    restore_,
-    erase,
-    reseal,
-    simulate,
-)
-for command in _COMMANDS:
-    main.add_command(command)
-for command in ALERT_COMMANDS:
-    alerts.add_command(command)

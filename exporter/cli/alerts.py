@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from exporter.alertmanager import Alertmanager, AlertmanagerFault
+from exporter.cli.alert_desk import COMMANDS as DESK_COMMANDS
 from exporter.cli.context import OUTPUT, print_json, print_rows, read_settings
 from exporter.cli.durations import Duration
 from exporter.ledger.audit import os_actor
@@ -236,3 +237,7 @@ def _trouble_of(outcome: _Outcome) -> str:
     if not outcome.reaches_somebody:
         return f"{where} tells nobody: its receiver has no integration, or the alert vanished"
     return "" if outcome.ended else f"{where} still shows the alert; it ends by itself in a minute"
+
+
+for _command in DESK_COMMANDS:
+    alerts.add_command(_command)

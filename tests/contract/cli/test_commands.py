@@ -7,10 +7,12 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import click
 import psycopg
 import pytest
 
 import exporter
+from exporter.cli import main
 from exporter.ledger.binaries import choose_binaries
 from exporter.settings import SETTINGS
 from tests.support.command import Answer, run_command
@@ -21,7 +23,8 @@ from tests.support.telemetry import payment
 from tests.support.waiting import wait_until
 
 Command = Callable[..., Answer]
-COMMANDS = ("check", "dead-letters", "doctor", "health", "migrate", "serve", "version")
+CONTEXT = click.Context(main)
+COMMANDS = main.list_commands(CONTEXT)
 # Nothing listens on port 1.
 AWAY = {
     "BILLING_ADMIN_KEY": ADMIN_KEY,
@@ -46,6 +49,13 @@ def test_help_names_every_command_and_every_variable_of_the_environment(tmp_path
     shown = run_command(tmp_path, {}, "--help").stdout
     for name in (*COMMANDS, *(setting.name for setting in SETTINGS)):
         assert f" {name} " in shown, name
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_command_goes_by_its_name(name: str) -> None:
+    command = main.get_command(CONTEXT, name)
+    assert command
+    assert command.name == name
 
 
 def test_options_tell_their_variables(tmp_path: Path) -> None:
