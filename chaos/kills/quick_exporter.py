@@ -11,7 +11,7 @@ from exporter.monitors.dispatch import Dispatch
 DISPATCH_SECONDS = 0.2
 SILENCES_SECONDS = 0.3
 REPEAT_SECONDS = 3.0
-END_REPEATED_SECONDS = 20.0
+END_REPEATED_SECONDS = 10.0
 HELD_SECONDS = 1.0
 
 if __name__ == "__main__":

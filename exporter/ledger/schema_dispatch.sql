@@ -12,7 +12,8 @@ WHERE resolved_at IS NULL;
 
 -- One row for each set of labels that Alertmanager is told of, until it was told of its end for
 -- long enough. Without an alert it is the summary of a type. `lives` are the runs of Alertmanagers
--- that were told that it fires; until `held_until` it goes on firing for those that forgot it.
+-- that were told that it fires; until `held_until` it goes on firing for those that forgot it, which
+-- after its end they first did at `held_since`.
 CREATE TABLE ledger.dispatched_alerts (
     type text NOT NULL,
     alert_id uuid REFERENCES shared.billing_alerts (id) ON DELETE CASCADE,
@@ -22,6 +23,7 @@ CREATE TABLE ledger.dispatched_alerts (
     starts_at timestamptz NOT NULL,
     ended_at timestamptz,
     lives text[] NOT NULL DEFAULT '{}',
+    held_since timestamptz,
     held_until timestamptz,
     UNIQUE NULLS NOT DISTINCT (type, alert_id, severity)
 );

@@ -159,7 +159,12 @@ class Dispatch:
         await _wait_for(one.tell(messages) for one in servers)
         all_know = not any(one.is_behind or one.is_busy for one in self._servers)
         seconds = self._end_repeated_seconds if all_know else _LONGEST_SECONDS
-        parameters = {"now": now, "seconds": seconds, "all_know": all_know and is_for_all}
+        parameters = {
+            "now": now,
+            "seconds": seconds,
+            "held_seconds": self._held_seconds,
+            "all_know": all_know and is_for_all,
+        }
         await connection.execute(DISPATCH["forget_ended"], parameters)
 
     async def _settle(self, connection: Connection, now: datetime) -> list[ToTell | Summary]:
@@ -189,8 +194,14 @@ class Dispatch:
             await connection.execute(DISPATCH["begin_alerts"], {"single_types": single, "now": now})
             await connection.execute(DISPATCH["begin_summaries"], summaries)
             lives = [server.life for server in self._servers if server.life]
-            known = {"lives": lives, "held_seconds": self._held_seconds, "now": now}
-            await connection.execute(DISPATCH["note_lives"], known)
+            forgotten = {
+                "lives": lives,
+                "now": now,
+                "held_seconds": self._held_seconds,
+                "repeated_seconds": self._end_repeated_seconds,
+            }
+            await connection.execute(DISPATCH["hold_forgotten"], forgotten)
+            await connection.execute(DISPATCH["note_lives"], {"lives": lives})
             return await _read_told(connection, counts, now)
 
 

@@ -45,7 +45,7 @@ FROM wanted JOIN shared.billing_alerts AS a USING (id)
 WHERE a.resolved_at IS NULL
 ON CONFLICT (type, alert_id, severity) DO UPDATE SET
     organization_id = excluded.organization_id, starts_at = excluded.starts_at, ended_at = NULL,
-    lives = '{}', held_until = NULL
+    lives = '{}', held_since = NULL, held_until = NULL
 WHERE d.ended_at IS NOT NULL;
 
 -- name: begin_summaries
@@ -53,7 +53,7 @@ INSERT INTO ledger.dispatched_alerts AS d (type, severity, starts_at)
 SELECT type, severity, %(now)s FROM unnest(%(types)s::text[], %(severities)s::text[])
     AS s (type, severity)
 ON CONFLICT (type, alert_id, severity) DO UPDATE SET
-    starts_at = excluded.starts_at, ended_at = NULL, lives = '{}', held_until = NULL
+    starts_at = excluded.starts_at, ended_at = NULL, lives = '{}', held_since = NULL, held_until = NULL
 WHERE d.ended_at IS NOT NULL;
 
 -- name: end_alerts
@@ -77,14 +77,18 @@ WHERE d.alert_id IS NULL AND d.ended_at IS NULL AND (d.type, d.severity) NOT IN 
         AS s (type, severity)
 );
 
--- name: note_lives
--- What none of those was told of that answer now, but others were before, is held from now on. Of
--- what has ended before anybody was told of it nobody will be.
+-- name: hold_forgotten
+-- What others were told of before, but none of those that answer now, goes on firing for a while.
+-- After its end that is so for no longer than ends are repeated, however often they are restarted.
 UPDATE ledger.dispatched_alerts AS d SET
-    held_until = CASE
-        WHEN d.lives = '{}' OR d.lives && %(lives)s::text[] THEN d.held_until
-        ELSE %(now)s + %(held_seconds)s * interval '1 s'
-    END,
+    held_since = CASE WHEN d.ended_at IS NOT NULL THEN coalesce(d.held_since, %(now)s) END,
+    held_until = %(now)s + %(held_seconds)s * interval '1 s'
+WHERE %(lives)s::text[] <> '{}' AND d.lives <> '{}' AND NOT d.lives && %(lives)s::text[]
+    AND (d.held_since IS NULL OR d.held_since > %(now)s - %(repeated_seconds)s * interval '1 s');
+
+-- name: note_lives
+-- Of what has ended before anybody was told of it nobody will be.
+UPDATE ledger.dispatched_alerts AS d SET
     lives = ARRAY(SELECT unnest(d.lives) UNION SELECT unnest(%(lives)s::text[]))
 WHERE NOT d.lives @> %(lives)s::text[] AND (d.ended_at IS NULL OR d.lives <> '{}');
 
@@ -117,7 +121,9 @@ WHERE resolved_at IS NULL AND type = %(type)s LIMIT %(rows)s;
 -- What was told for long enough, and what was told once and is followed by another alert of the same
 -- labels: to Alertmanager the two are one, whose end it must not hear of any more.
 DELETE FROM ledger.dispatched_alerts AS d
-WHERE greatest(d.ended_at, d.held_until) < %(now)s - %(seconds)s * interval '1 s'
+WHERE d.ended_at < %(now)s - %(seconds)s * interval '1 s'
+    AND coalesce(d.held_since < %(now)s - %(seconds)s * interval '1 s', true)
+    AND coalesce(d.held_until < %(now)s - %(held_seconds)s * interval '1 s', true)
     OR (%(all_know)s AND d.ended_at IS NOT NULL AND EXISTS (
         SELECT FROM ledger.dispatched_alerts AS n
         WHERE n.type = d.type AND n.organization_id = d.organization_id

@@ -209,6 +209,10 @@ async def test_an_end_is_repeated_for_a_while_and_then_forgotten(
         assert ask(database_url, rows) == [(1,)]
         server.start()
         await dispatcher.tell()
-        ask(database_url, "UPDATE ledger.dispatched_alerts SET held_until = NULL")
+        ask(
+            database_url,
+            "UPDATE ledger.dispatched_alerts SET held_since = held_since - interval '1 h', "
+            "held_until = held_until - interval '1 h'",
+        )
         await dispatcher.tell()
         assert ask(database_url, rows) == [(0,)]

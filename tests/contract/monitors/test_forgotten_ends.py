@@ -4,8 +4,6 @@ import shutil
 import signal
 from pathlib import Path
 
-import pytest
-
 from tests.support.alertmanager import AlertmanagerServer, fitting_variant
 from tests.support.audience import ADMIN, SECONDS, WARNING, Setup, heard, mails, nowhere
 from tests.support.dispatching import Dispatcher, dispatching
@@ -160,24 +158,56 @@ async def test_a_summary_that_was_forgotten_is_held_and_a_new_one_begins_anew(
         assert told(server) == {}
 
 
-@pytest.mark.parametrize("ended_minutes", [14, 15])
-async def test_what_is_held_is_remembered_until_its_end_was_repeated(
-    database_url: str, setup: Setup, ended_minutes: int
+async def test_it_is_held_for_no_longer_than_ends_are_repeated(
+    database_url: str, setup: Setup
 ) -> None:
     server, _ = setup
-    kept = "SELECT count(*) FROM ledger.dispatched_alerts"
+    earlier = (
+        "UPDATE ledger.dispatched_alerts SET starts_at = starts_at - interval '1 h', "
+        "ended_at = ended_at - interval '1 h', held_since = held_since - %s * interval '1 min', "
+        "held_until = held_until - interval '5 min'"
+    )
+    rows = "SELECT count(*) FROM ledger.dispatched_alerts"
+    async with dispatching(database_url, server.url) as (alerts, dispatcher):
+        alerts.begin()
+        await dispatcher.tell()
+        alerts.end()
+        forget(server)
+        await dispatcher.tell()
+        # A restart after the first one holds it again,
+        ask(database_url, earlier, 14)
+        await dispatcher.tell()
+        assert told(server) == {}
+        forget(server)
+        await dispatcher.tell()
+        assert [*told(server)] == ["org_1"]
+        # but not for ever,
+        ask(database_url, earlier, 2)
+        forget(server)
+        await dispatcher.tell()
+        assert told(server) == {}
+        # and then it is forgotten.
+        assert ask(database_url, rows) == [(0,)]
+
+
+async def test_its_end_is_told_for_a_while_after_it_was_held(
+    database_url: str, setup: Setup
+) -> None:
+    server, _ = setup
+    rows = "SELECT count(*) FROM ledger.dispatched_alerts"
+    moved = (
+        "UPDATE ledger.dispatched_alerts SET starts_at = now() - interval '2 h', "
+        "ended_at = now() - interval '1 h', held_since = now() - interval '20 min', "
+        "held_until = now() - %s * interval '1 min'"
+    )
     async with dispatching(database_url, server.url) as (alerts, dispatcher):
         alerts.begin()
         await dispatcher.tell()
         alerts.end()
         await dispatcher.tell()
-        forget(server)
+        ask(database_url, moved, 1)
         await dispatcher.tell()
-        ask(
-            database_url,
-            "UPDATE ledger.dispatched_alerts SET starts_at = starts_at - interval '1 h', "
-            "ended_at = now() - interval '1 h', held_until = now() - make_interval(mins => %s)",
-            ended_minutes,
-        )
+        assert ask(database_url, rows) == [(1,)]
+        ask(database_url, moved, 3)
         await dispatcher.tell()
-        assert ask(database_url, kept) == [(1 if ended_minutes == 14 else 0,)]
+        assert ask(database_url, rows) == [(0,)]
