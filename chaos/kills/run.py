@@ -16,7 +16,7 @@ from chaos.seed import tried
 from chaos.stage import pause
 
 LIVES = 6
-_CALM_SECONDS = 0.4
+_CALM_SECONDS = 1.0
 _END_SECONDS = 300.0
 _SHOWN = 20
 _HISTORY = """
