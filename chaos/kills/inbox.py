@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+# What was on its way when Alertmanager was killed comes a little later.
+IN_FLIGHT_SECONDS = 0.5
+
 
 class Subject(NamedTuple):
     """What an alert is about; `label` is its severity as a label."""
@@ -110,7 +113,8 @@ def find_repeats(
         last[one.key] = one
         if before is None:
             continue
-        if any(before.at_seconds < kill <= one.at_seconds for kill in alertmanager_kills):
+        since = before.at_seconds - IN_FLIGHT_SECONDS
+        if any(since < kill <= one.at_seconds for kill in alertmanager_kills):
             killed += 1
         elif before.took not in answered:
             cut += 1

@@ -78,7 +78,8 @@ def write(file: Path, *messages: tuple[str, float, str]) -> Inbox:
     [
         (("firing", 5.0), "answered", [], (0, 0, 0, 1)),
         (("firing", 5.0), "answered", [3.0], (1, 0, 0, 0)),
-        (("firing", 5.0), "answered", [0.5, 6.0], (0, 0, 0, 1)),
+        (("firing", 5.0), "answered", [0.7], (1, 0, 0, 0)),
+        (("firing", 5.0), "answered", [0.3, 6.0], (0, 0, 0, 1)),
         (("firing", 5.0), "", [], (0, 1, 0, 0)),
         (("firing", 14.0), "answered", [], (0, 0, 1, 0)),
         (("resolved", 5.0), "answered", [], (0, 0, 0, 0)),
