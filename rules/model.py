@@ -104,4 +104,4 @@ class Family:
     recordings: tuple[Recorded, ...] = ()
     interval: Duration = MINUTE
     webhooks: bool = False
-    dashboard: str = "billing-metrics"
+    dashboard: str = field(kw_only=True)

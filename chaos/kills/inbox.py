@@ -7,9 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-# What was on its way when Alertmanager was killed comes a little later.
-IN_FLIGHT_SECONDS = 0.5
-
 
 class Subject(NamedTuple):
     """What an alert is about; `label` is its severity as a label."""
@@ -21,13 +18,16 @@ class Subject(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """One alert of one message: `took` names the message, `at_seconds` is when it came (Unix)."""
+    """One alert of one message: `took` names the message, `at_seconds` is when it came (Unix), and
+    `life` tells which start of Alertmanager it is from.
+    """
 
     subject: Subject
     status: str
     starts_at: str
     took: str
     at_seconds: float
+    life: str
 
     @property
     def key(self) -> tuple[Subject, str, str]:
@@ -96,14 +96,9 @@ class Repeats:
     unexplained: list[Told]
 
 
-def find_repeats(
-    told: Sequence[Told],
-    answered: set[str],
-    alertmanager_kills: Sequence[float],
-    remind_seconds: float,
-) -> Repeats:
-    """Sort what came again: Alertmanager was killed in between (Unix times), or the receiver was
-    before it had answered, or it was to be repeated after so many seconds; or for no reason.
+def find_repeats(told: Sequence[Told], answered: set[str], remind_seconds: float) -> Repeats:
+    """Sort what came again: Alertmanager was killed in between, or the receiver was before it had
+    answered, or it was to be repeated after so many seconds; or for no reason.
     """
     last: dict[tuple[Subject, str, str], Told] = {}
     killed = cut = reminders = 0
@@ -113,8 +108,7 @@ def find_repeats(
         last[one.key] = one
         if before is None:
             continue
-        since = before.at_seconds - IN_FLIGHT_SECONDS
-        if any(since < kill <= one.at_seconds for kill in alertmanager_kills):
+        if before.life != one.life:
             killed += 1
         elif before.took not in answered:
             cut += 1
@@ -129,4 +123,11 @@ def _alerts(content: dict[str, Any]) -> Iterator[Told]:
     for alert in content["message"]["alerts"]:
         labels = alert["labels"]
         subject = Subject(labels["organization_id"], labels["type"], labels["severity"])
-        yield Told(subject, alert["status"], alert["startsAt"], content["took"], content["at"])
+        yield Told(
+            subject,
+            alert["status"],
+            alert["startsAt"],
+            content["took"],
+            content["at"],
+            content["message"]["externalURL"],
+        )

@@ -101,8 +101,8 @@ class Receiver:
 
 @dataclass
 class Parts:
-    """Everything that runs. `alertmanager_kills` are Unix times, and `again` tells by what was
-    killed how long it took until people were told of alerts again.
+    """Everything that runs. `again` tells by what was killed how long it took until people were
+    told of alerts again.
     """
 
     database: Database
@@ -112,7 +112,6 @@ class Parts:
     inbox: Inbox
     plan: Plan
     randomness: random.Random
-    alertmanager_kills: list[float] = field(default_factory=list)
     again: list[tuple[str, float]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     begun_seconds: float = field(default_factory=time.monotonic)
@@ -153,7 +152,6 @@ class Parts:
         self.note("kill -9 of Alertmanager")
         self.alertmanager.stop(signal.SIGKILL)
         killed_seconds = time.time()
-        self.alertmanager_kills.append(killed_seconds)
         if self.plan.forgetful:
             shutil.rmtree(self.alertmanager.data, ignore_errors=True)
         self.alertmanager.start()
@@ -190,6 +188,7 @@ def set_up(folder: Path, plan: Plan, randomness: random.Random) -> Iterator[Part
             folder / "am",
             folder / "alertmanager.yml",
             ("--cluster.listen-address=", f"--data.maintenance-interval={_KEPT_SECONDS}s"),
+            told_by=True,
         )
         settings = {
             "BILLING_CONFIG": str(folder / "billing.yml"),

@@ -163,7 +163,7 @@ def expect_history(lives: list[Life]) -> Histories:
 
 def _repeats(parts: Parts) -> Repeats:
     told = parts.inbox.all()
-    return find_repeats(told, parts.inbox.answered, parts.alertmanager_kills, REMIND_SECONDS)
+    return find_repeats(told, parts.inbox.answered, REMIND_SECONDS)
 
 
 def _counted(histories: Histories) -> Counter[tuple[object, ...]]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -40,6 +40,7 @@ class ToTell:
     `is_held` fires in spite of it. The texts are those of its alert as it stands now.
     """
 
+    number: int
     type: str
     alert_id: str
     organization_id: str
@@ -61,6 +62,7 @@ class ToTell:
 class Summary:
     """What stands for the many open alerts of a type; `some` are organisations that have one."""
 
+    number: int
     type: str
     label: str
     starts_at: datetime
@@ -70,15 +72,22 @@ class Summary:
     some: tuple[str, ...] = ()
 
 
+def is_firing(one: ToTell | Summary) -> bool:
+    """Whether Alertmanager is told that it fires."""
+    return one.ended_at is None or one.is_held
+
+
 def alert_name(type_: str) -> str:
     """As alerts of the rules are named: BillingUsageThreshold."""
     return "Billing" + "".join(word.capitalize() for word in type_.split("_"))
 
 
 def labels_of(
-    type_: str, label: str, organization_id: str = "", meter: str | None = None
+    type_: str, label: str, since: datetime, organization_id: str = "", meter: str | None = None
 ) -> dict[str, str]:
-    """What routing, inhibition and silences see; nothing that changes while it holds."""
+    """What routing, inhibition and silences see; nothing that changes while it holds. What begins
+    anew is another alert: to Alertmanager labels are all that an alert is told by.
+    """
     labels = {
         "alertname": alert_name(type_),
         "component": "billing",
@@ -87,9 +96,14 @@ def labels_of(
         "severity": label,
         "organization_id": organization_id,
         "meter": meter or "",
+        "since": _text_of(since),
     }
     # To Alertmanager an empty label is none.
     return {name: value for name, value in labels.items() if value}
+
+
+def _text_of(time: datetime) -> str:
+    return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def summarised_types(
@@ -117,10 +131,10 @@ def alert_messages(
     """
     for one in told:
         if isinstance(one, Summary):
-            labels = labels_of(one.type, one.label)
-            annotations = _summary_annotations(one, links)
+            labels = labels_of(one.type, one.label, one.starts_at)
+            annotations = _summary_annotations(one)
         else:
-            labels = labels_of(one.type, one.label, one.organization_id, one.meter)
+            labels = labels_of(one.type, one.label, one.starts_at, one.organization_id, one.meter)
             annotations = _annotations(one)
         yield {
             "labels": labels,
@@ -132,9 +146,17 @@ def alert_messages(
                 "sent_at": now.isoformat(),
             },
             "startsAt": one.starts_at.isoformat(),
-            "endsAt": (now + holds if one.is_held else one.ended_at or now + holds).isoformat(),
-            "generatorURL": f"{links.exporter}/billing",
+            "endsAt": (
+                one.ended_at if one.ended_at and not one.is_held else now + holds
+            ).isoformat(),
+            "generatorURL": f"{links.exporter}{_path_of(one)}",
         }
+
+
+def _path_of(one: ToTell | Summary) -> str:
+    if isinstance(one, ToTell):
+        return f"/api/v1/alerts/{one.alert_id}"
+    return f"/api/v1/alerts?type={one.type}&status=active"
 
 
 def _annotations(one: ToTell) -> dict[str, str]:
@@ -158,13 +180,13 @@ def _end(one: ToTell) -> str:
     return end + _HELD * one.is_held
 
 
-def _summary_annotations(one: Summary, links: Links) -> dict[str, str]:
+def _summary_annotations(one: Summary) -> dict[str, str]:
     name = one.type.replace("_", " ")
     parts = ", ".join(f"{count} {label}" for label, count in one.counts.items())
     text = (
         f"{sum(one.counts.values())} alerts are open ({parts}), among others of "
-        f"{', '.join(one.some)}. This message stands for all of them; each is at "
-        f"{links.exporter}/billing and in `billing-exporter alerts list --type {one.type}`."
+        f"{', '.join(one.some)}. This message stands for all of them; each is in "
+        f"`billing-exporter alerts list --type {one.type}`."
     )
     if one.ended_at:
         text = "few are left, and each is told of by itself." + _HELD * one.is_held

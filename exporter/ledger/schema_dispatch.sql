@@ -12,8 +12,8 @@ WHERE resolved_at IS NULL;
 
 -- One row for each set of labels that Alertmanager is told of, until it was told of its end for
 -- long enough. Without an alert it is the summary of a type. `lives` are the runs of Alertmanagers
--- that were told that it fires; until `held_until` it goes on firing for those that forgot it, which
--- after its end they first did at `held_since`.
+-- that were told that it fires, and `end_told_at` is when one of them was told of its end. Until
+-- `held_until` it fires in any case, so that a run that is new to it tells people of it.
 CREATE TABLE ledger.dispatched_alerts (
     type text NOT NULL,
     alert_id uuid REFERENCES shared.billing_alerts (id) ON DELETE CASCADE,
@@ -22,10 +22,11 @@ CREATE TABLE ledger.dispatched_alerts (
     severity text NOT NULL,
     starts_at timestamptz NOT NULL,
     ended_at timestamptz,
+    number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     lives text[] NOT NULL DEFAULT '{}',
-    held_since timestamptz,
     held_until timestamptz,
-    UNIQUE NULLS NOT DISTINCT (type, alert_id, severity)
+    end_told_at timestamptz,
+    UNIQUE NULLS NOT DISTINCT (type, alert_id, severity, starts_at)
 );
 CREATE INDEX dispatched_alerts_alert ON ledger.dispatched_alerts (alert_id);
 

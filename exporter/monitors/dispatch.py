@@ -1,98 +1,40 @@
 """Open alerts of the ledger, told to every Alertmanager again and again until they end."""
 
 import asyncio
-import contextlib
 import time
-from collections.abc import Coroutine, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
 
-import structlog
 from psycopg.rows import dict_row
 
-from exporter.alertmanager import Alertmanager, AlertmanagerFault
-from exporter.catalogue.alert_metrics import (
-    ALERTS_OPEN,
-    DISPATCH_FAILURES,
-    DISPATCH_LAST_SUCCESS,
-)
-from exporter.catalogue.book import MICRO
+from exporter.alertmanager import Alertmanager
+from exporter.catalogue.alert_metrics import ALERTS_OPEN
 from exporter.catalogue.labels import ALERTMANAGER
-from exporter.domain.dispatch import HOLDS, Links, Summary, ToTell, alert_messages, summarised_types
+from exporter.domain.dispatch import (
+    HOLDS,
+    Links,
+    Summary,
+    ToTell,
+    alert_messages,
+    is_firing,
+    summarised_types,
+)
 from exporter.ledger.connection import Connection
 from exporter.ledger.queries import DISPATCH
+from exporter.monitors.alertmanagers import Parcel, Recipient
 from exporter.totals import Totals
 
 INTERVAL_SECONDS = 2.0
-BATCH_ALERTS = 200
 _REPEAT_SECONDS = 60.0
 _END_REPEATED_SECONDS = 15 * 60.0
 # Longer than any route waits with the first message of a group: what fires for so long was told.
 _HELD_SECONDS = 2 * 60.0
-# An Alertmanager that is away for longer than this isn't told any more of what ended meanwhile.
+# If all Alertmanagers are away for longer than this, they aren't told of what ended so long ago.
 _LONGEST_SECONDS = 24 * 3600.0
 # A pass goes on without an Alertmanager that takes longer, which is asked again when it is done.
 _PATIENCE_SECONDS = 1.5
+_ASKED_PATIENCE_SECONDS = 0.5
 _ORGANIZATIONS_SHOWN = 5
-_log = structlog.get_logger(component="alerts")
-
-
-@dataclass
-class _Server:
-    """One Alertmanager, and how it went with it. `number` is its place among them, from 1; it
-    `is_behind` if it doesn't know what it was last to be told. `life` tells one run of it from the
-    next, which knows nothing of the alerts that this one was told of; it is empty while unknown.
-    """
-
-    target: Alertmanager
-    number: str
-    health: Totals
-    is_behind: bool = field(default=False, init=False)
-    life: str = field(default="", init=False)
-    _task: asyncio.Task[None] | None = field(default=None, init=False)
-    _is_away: bool = field(default=False, init=False)
-
-    @property
-    def is_busy(self) -> bool:
-        """Whether it is being told something."""
-        return self._task is not None and not self._task.done()
-
-    def ask(self) -> asyncio.Task[None] | None:
-        """Begin to ask which life it lives, unless it is still busy."""
-        return None if self.is_busy else self._begin(self._read_life())
-
-    def tell(self, messages: Sequence[Mapping[str, Any]]) -> asyncio.Task[None] | None:
-        """Begin to send all of it, unless it is still busy."""
-        self.is_behind = self.is_busy
-        return None if self.is_busy else self._begin(self._send(messages))
-
-    def _begin(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        self._task = asyncio.create_task(work)
-        return self._task
-
-    async def _read_life(self) -> None:
-        self.life = ""
-        # What is wrong with it is told by what is sent next.
-        with contextlib.suppress(AlertmanagerFault):
-            status = await asyncio.to_thread(self.target.read_status)
-            self.life = str(status.get("uptime", ""))
-
-    async def _send(self, messages: Sequence[Mapping[str, Any]]) -> None:
-        try:
-            # With nothing to tell it is asked all the same: one that is away is to be known.
-            for at in range(0, len(messages) or 1, BATCH_ALERTS):
-                await asyncio.to_thread(self.target.send_alerts, messages[at : at + BATCH_ALERTS])
-        except AlertmanagerFault as fault:
-            self.health.count(DISPATCH_FAILURES, (self.number,))
-            if not self._is_away:
-                _log.warning("alerts could not be sent", error=str(fault))
-            self._is_away = self.is_behind = True
-            return
-        if self._is_away:
-            _log.info("alerts are sent again", alertmanager=self.target.address)
-        self._is_away = False
-        self.health.set(DISPATCH_LAST_SUCCESS, (self.number,), round(time.time() * MICRO))
 
 
 class Dispatch:
@@ -102,8 +44,8 @@ class Dispatch:
     What each was told of is in the ledger, so that it is ended whichever replica is at it then. An
     Alertmanager that doesn't take it is told again at the next pass, and keeps no other waiting.
 
-    One that was started anew tells people of no end unless it told them of the start. If none is
-    left that was told of an alert before, it goes on firing for `held_seconds`, and ends then.
+    One that was started anew tells people of no end unless it told them of the start. If none runs
+    on that was told of an alert before, it fires for `held_seconds`, and ends then.
     """
 
     def __init__(
@@ -125,13 +67,10 @@ class Dispatch:
         self._end_repeated_seconds = end_repeated_seconds
         self._held_seconds = held_seconds
         names = ALERTMANAGER.values
-        self._servers = [
-            _Server(target, names[min(at, len(names) - 1)], health)
+        self._recipients = [
+            Recipient(target, names[min(at, len(names) - 1)], health)
             for at, target in enumerate(targets)
         ]
-        for server in self._servers:
-            health.count(DISPATCH_FAILURES, (server.number,), 0)
-            health.set(DISPATCH_LAST_SUCCESS, (server.number,), 0)
         self._told_at_seconds = float("-inf")
         self._last_number: int | None = None
         self._was_news = False
@@ -147,25 +86,46 @@ class Dispatch:
         # A number that was given earlier may be committed later, so what is news is looked at
         # twice; what comes even later waits for the minute to be over.
         is_for_all = is_news or self._was_news or is_due
-        servers = [one for one in self._servers if is_for_all or one.is_behind]
-        if not servers and not is_for_all:
+        recipients = [one for one in self._recipients if is_for_all or one.is_behind]
+        if not recipients and not is_for_all:
             return
-        await _wait_for(one.ask() for one in servers)
+        await _wait_for([one.ask() for one in recipients], _ASKED_PATIENCE_SECONDS)
+        await self._note_taken(connection, now)
         told = await self._settle(connection, now)
         if is_for_all:
             self._told_at_seconds = time.monotonic()
             self._last_number, self._was_news = number, is_news
-        messages = [*alert_messages(told, self._links, now, self._holds)]
-        await _wait_for(one.tell(messages) for one in servers)
-        all_know = not any(one.is_behind or one.is_busy for one in self._servers)
-        seconds = self._end_repeated_seconds if all_know else _LONGEST_SECONDS
-        parameters = {
+        parcel = Parcel(
+            [*alert_messages(told, self._links, now, self._holds)],
+            [one.number for one in told if is_firing(one)],
+            [one.number for one in told if not is_firing(one)],
+        )
+        await _wait_for([one.tell(parcel) for one in recipients], _PATIENCE_SECONDS)
+        await self._note_taken(connection, now)
+        await connection.execute(DISPATCH["forget_ended"], self._times(now))
+
+    def _times(self, now: datetime) -> dict[str, object]:
+        return {
             "now": now,
-            "seconds": seconds,
+            "lives": [one.life for one in self._recipients if one.life],
             "held_seconds": self._held_seconds,
-            "all_know": all_know and is_for_all,
+            "repeated_seconds": self._end_repeated_seconds,
+            "longest_seconds": _LONGEST_SECONDS,
         }
-        await connection.execute(DISPATCH["forget_ended"], parameters)
+
+    async def _note_taken(self, connection: Connection, now: datetime) -> None:
+        """Who was told of what is only known, and noted, when it was taken: what is told again
+        without need is better than what nobody is told.
+        """
+        for one in self._recipients:
+            for life, parcel in one.collect_taken():
+                taken = self._times(now) | {
+                    "life": life,
+                    "firing": [*parcel.firing],
+                    "ended": [*parcel.ended],
+                }
+                await connection.execute(DISPATCH["note_firing"], taken)
+                await connection.execute(DISPATCH["note_ended"], taken)
 
     async def _settle(self, connection: Connection, now: datetime) -> list[ToTell | Summary]:
         """Bring what Alertmanager is to be told of in line with what is open, and read it."""
@@ -182,7 +142,7 @@ class Dispatch:
                     "counts": [*counts.values()],
                 },
             )
-            if not self._servers:
+            if not self._recipients:
                 return []
             cursor = await connection.execute(DISPATCH["read_summarised"])
             before = {type_ for (type_,) in await cursor.fetchall()}
@@ -193,32 +153,24 @@ class Dispatch:
             await connection.execute(DISPATCH["end_summaries"], summaries)
             await connection.execute(DISPATCH["begin_alerts"], {"single_types": single, "now": now})
             await connection.execute(DISPATCH["begin_summaries"], summaries)
-            lives = [server.life for server in self._servers if server.life]
-            forgotten = {
-                "lives": lives,
-                "now": now,
-                "held_seconds": self._held_seconds,
-                "repeated_seconds": self._end_repeated_seconds,
-            }
-            await connection.execute(DISPATCH["hold_forgotten"], forgotten)
-            await connection.execute(DISPATCH["note_lives"], {"lives": lives})
-            return await _read_told(connection, counts, now)
+            return await _read_told(connection, counts, self._times(now))
 
 
-async def _wait_for(tasks: Iterable[asyncio.Task[None] | None]) -> None:
-    """Until they are done, but not for ever. An error in one is raised."""
+async def _wait_for(tasks: Iterable[asyncio.Task[None] | None], patience_seconds: float) -> None:
     begun = [task for task in tasks if task]
     if begun:
-        done, _ = await asyncio.wait(begun, timeout=_PATIENCE_SECONDS)
+        done, _ = await asyncio.wait(begun, timeout=patience_seconds)
         for task in done:
             task.result()
 
 
 async def _read_told(
-    connection: Connection, counts: Mapping[tuple[str, str], int], now: datetime
+    connection: Connection,
+    counts: Mapping[tuple[str, str], int],
+    times: Mapping[str, object],
 ) -> list[ToTell | Summary]:
     async with connection.cursor(row_factory=dict_row) as cursor:
-        await cursor.execute(DISPATCH["read_told"], {"now": now})
+        await cursor.execute(DISPATCH["read_told"], times)
         rows = await cursor.fetchall()
     told: list[ToTell | Summary] = []
     for row in rows:
@@ -235,6 +187,16 @@ async def _read_told(
             some = tuple(sorted({name for (name,) in await found.fetchall()}))
         else:
             open_ = {}
-        times = row["starts_at"], row["ended_at"], row["is_held"]
-        told.append(Summary(type_, row["label"], *times, open_, some))
+        told.append(
+            Summary(
+                row["number"],
+                type_,
+                row["label"],
+                row["starts_at"],
+                row["ended_at"],
+                row["is_held"],
+                open_,
+                some,
+            )
+        )
     return told

@@ -81,7 +81,9 @@ async def _read_alerts(connection: Connection) -> tuple[list[Known], datetime]:
     alerts = [
         Known(
             alert_id=row["alert_id"],
-            labels=labels_of(row["type"], row["label"], row["organization_id"], row["meter"])
+            labels=labels_of(
+                row["type"], row["label"], row["starts_at"], row["organization_id"], row["meter"]
+            )
             if row["type"]
             else None,
             is_acknowledged=row["is_acknowledged"],

@@ -190,4 +190,9 @@ ALERTS = (
     ),
 )
 
-FAMILY = Family("objectives", ALERTS, (*_PAYMENTS.recordings, *_WEBHOOKS.recordings))
+FAMILY = Family(
+    "objectives",
+    ALERTS,
+    (*_PAYMENTS.recordings, *_WEBHOOKS.recordings),
+    dashboard="billing-metrics",
+)

@@ -231,4 +231,5 @@ FAMILY = Family(
     "payments",
     (HIGH, CRITICAL, NO_SUCCESS, BURST),
     (_BY_STATUS, _BY_STATUS_NOW, _ATTEMPTS, _FAILED, _ATTEMPTS_NOW, _FAILED_NOW),
+    dashboard="billing-metrics",
 )

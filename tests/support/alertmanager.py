@@ -1,6 +1,7 @@
 """The real Alertmanager, and what one asks of it."""
 
 import contextlib
+import itertools
 import re
 import signal
 import subprocess
@@ -22,7 +23,8 @@ class AlertmanagerServer:
     """Alertmanager with a configuration file, on a free port; its data and log are in `folder`.
 
     It runs inside a `with`, and can be stopped and started again there: address and data stay.
-    `options` are more flags, for a cluster in place of the one that listens to nobody.
+    `options` are more flags, for a cluster in place of the one that listens to nobody. With
+    `told_by` its messages have `externalURL`s by which one start is told from the next.
     """
 
     def __init__(
@@ -30,6 +32,8 @@ class AlertmanagerServer:
         folder: Path,
         config: Path,
         options: Sequence[str] = ("--cluster.listen-address=",),
+        *,
+        told_by: bool = False,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.address = f"127.0.0.1:{find_free_port()}"
@@ -43,6 +47,7 @@ class AlertmanagerServer:
             f"--web.listen-address={self.address}",
             *options,
         ]
+        self._starts = itertools.count(1) if told_by else None
         self._session = requests.Session()
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -64,9 +69,13 @@ class AlertmanagerServer:
 
     def start(self) -> Self:
         """Start it, and wait until it is ready."""
+        command = [*self._command]
+        if self._starts:
+            told_by = f"--web.external-url={self.url}/{next(self._starts)}"
+            command += [told_by, "--web.route-prefix=/"]
         with self._log_path.open("ab") as log:
             self._process = subprocess.Popen(
-                self._command, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
         wait_until(self._is_ready, START_SECONDS, "Alertmanager is ready")
         return self

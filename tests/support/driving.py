@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import click
+
 from exporter.cli import main
 from exporter.web.access import routes_with
 from tests.support.canaries import Canaries
@@ -118,9 +120,11 @@ def drive_routes(exporter: ExporterProcess, canaries: Canaries, key: str, secret
     assert exporter.send_events(payment(), key=key).status_code == 200
 
 
-def leaf_commands(group: Any = main, prefix: str = "") -> Iterator[str]:
-    for name, command in sorted(group.commands.items()):
-        if hasattr(command, "commands"):
+def leaf_commands(group: click.Group = main, prefix: str = "") -> Iterator[str]:
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        if isinstance(command, click.Group):
             yield from leaf_commands(command, f"{prefix}{name} ")
         else:
             yield f"{prefix}{name}"
@@ -128,7 +132,9 @@ def leaf_commands(group: Any = main, prefix: str = "") -> Iterator[str]:
 
 def drive_commands(folder: Path, environment: Mapping[str, str], canaries: Canaries) -> None:
     """Every command there is, with good and bad arguments, as a table and as JSON."""
-    for name in leaf_commands():
+    names = {*leaf_commands()}
+    assert names >= {*ARGUMENTS}
+    for name in sorted(names):
         for arguments in ARGUMENTS.get(name, ((),)):
             answer = run_command(folder, environment, *name.split(), *arguments)
             canaries.note(f"the output of {name}", answer.stdout, answer.stderr)

@@ -41,12 +41,15 @@ class StandIn:
         self._server.server_close()
 
 
-def in_between(upstream: str, *changes: tuple[bytes, bytes]) -> StandIn:
-    """Hands everything on to the server at `upstream`, and its answers back with these changes of
-    their text.
+def in_between(
+    upstream: str, *changes: tuple[bytes, bytes], wait: Callable[[], object] = lambda: None
+) -> StandIn:
+    """Hands everything on to the server at `upstream` after a `wait`, and its answers back with
+    these changes of their text.
     """
 
     def answer(method: str, path: str, headers: Mapping[str, str], body: bytes) -> Told:
+        wait()
         kept = {name: value for name, value in headers.items() if name.lower() != "host"}
         found = requests.request(
             method, f"{upstream}{path}", headers=kept, data=body, timeout=10, allow_redirects=False

@@ -32,7 +32,7 @@ INSERT INTO ledger.dispatched_alerts AS d (
     type, alert_id, organization_id, meter, severity, starts_at
 )
 SELECT
-    a.type, a.id, a.organization_id, a.meter, ledger.severity_label(a.severity),
+    a.type, a.id, a.organization_id, a.meter, l.severity,
     -- A clock that is ahead must not put an alert's start behind its end.
     least(%(now)s, coalesce(
         (
@@ -42,19 +42,23 @@ SELECT
         a.created_at
     ))
 FROM wanted JOIN shared.billing_alerts AS a USING (id)
-WHERE a.resolved_at IS NULL
-ON CONFLICT (type, alert_id, severity) DO UPDATE SET
-    organization_id = excluded.organization_id, starts_at = excluded.starts_at, ended_at = NULL,
-    lives = '{}', held_since = NULL, held_until = NULL
-WHERE d.ended_at IS NOT NULL;
+CROSS JOIN LATERAL (SELECT ledger.severity_label(a.severity) AS severity) AS l
+WHERE a.resolved_at IS NULL AND NOT EXISTS (
+    SELECT FROM ledger.dispatched_alerts AS o
+    WHERE o.alert_id = a.id AND o.severity = l.severity AND o.ended_at IS NULL
+)
+ON CONFLICT (type, alert_id, severity, starts_at) DO UPDATE SET
+    ended_at = NULL, held_until = NULL, end_told_at = NULL;
 
 -- name: begin_summaries
-INSERT INTO ledger.dispatched_alerts AS d (type, severity, starts_at)
-SELECT type, severity, %(now)s FROM unnest(%(types)s::text[], %(severities)s::text[])
-    AS s (type, severity)
-ON CONFLICT (type, alert_id, severity) DO UPDATE SET
-    starts_at = excluded.starts_at, ended_at = NULL, lives = '{}', held_since = NULL, held_until = NULL
-WHERE d.ended_at IS NOT NULL;
+INSERT INTO ledger.dispatched_alerts (type, severity, starts_at)
+SELECT s.type, s.severity, %(now)s
+FROM unnest(%(types)s::text[], %(severities)s::text[]) AS s (type, severity)
+WHERE NOT EXISTS (
+    SELECT FROM ledger.dispatched_alerts AS o
+    WHERE o.alert_id IS NULL AND o.ended_at IS NULL
+        AND o.type = s.type AND o.severity = s.severity
+);
 
 -- name: end_alerts
 UPDATE ledger.dispatched_alerts AS d SET
@@ -77,27 +81,36 @@ WHERE d.alert_id IS NULL AND d.ended_at IS NULL AND (d.type, d.severity) NOT IN 
         AS s (type, severity)
 );
 
--- name: hold_forgotten
--- What others were told of before, but none of those that answer now, goes on firing for a while.
--- After its end that is so for no longer than ends are repeated, however often they are restarted.
+-- name: note_firing
+-- If nobody is left who was told before, it fires for long enough that people are told.
 UPDATE ledger.dispatched_alerts AS d SET
-    held_since = CASE WHEN d.ended_at IS NOT NULL THEN coalesce(d.held_since, %(now)s) END,
-    held_until = %(now)s + %(held_seconds)s * interval '1 s'
-WHERE %(lives)s::text[] <> '{}' AND d.lives <> '{}' AND NOT d.lives && %(lives)s::text[]
-    AND (d.held_since IS NULL OR d.held_since > %(now)s - %(repeated_seconds)s * interval '1 s');
+    lives = d.lives || %(life)s::text,
+    held_until = CASE
+        WHEN d.lives <> '{}' AND NOT d.lives && %(lives)s::text[]
+        THEN %(now)s + %(held_seconds)s * interval '1 s'
+        ELSE d.held_until
+    END
+WHERE d.number = ANY (%(firing)s) AND NOT d.lives @> ARRAY[%(life)s::text];
 
--- name: note_lives
--- Of what has ended before anybody was told of it nobody will be.
-UPDATE ledger.dispatched_alerts AS d SET
-    lives = ARRAY(SELECT unnest(d.lives) UNION SELECT unnest(%(lives)s::text[]))
-WHERE NOT d.lives @> %(lives)s::text[] AND (d.ended_at IS NULL OR d.lives <> '{}');
+-- name: note_ended
+-- The end means something to those alone that were told of the start.
+UPDATE ledger.dispatched_alerts AS d SET end_told_at = %(now)s
+WHERE d.number = ANY (%(ended)s) AND d.end_told_at IS NULL AND d.lives @> ARRAY[%(life)s::text];
 
 -- name: read_told
 -- Few of many alerts: each is looked up by itself, whatever is known of the tables' sizes.
 SELECT
-    d.type, d.alert_id::text AS alert_id, d.organization_id, d.meter, d.severity AS label,
+    d.number, d.type, d.alert_id::text AS alert_id, d.organization_id, d.meter, d.severity AS label,
     d.starts_at, d.ended_at,
-    d.ended_at IS NOT NULL AND coalesce(d.held_until > %(now)s, false) AS is_held,
+    -- It has ended, and nobody is left who was told of its start: those that are must be told of
+    -- it before they can tell people of its end, unless that was told long ago.
+    d.ended_at IS NOT NULL AND (
+        coalesce(d.held_until > %(now)s, false)
+        OR %(lives)s::text[] <> '{}' AND d.lives <> '{}' AND NOT d.lives && %(lives)s::text[]
+            AND coalesce(
+                d.end_told_at > %(now)s - %(repeated_seconds)s * interval '1 s', true
+            )
+    ) AS is_held,
     s.severity, a.title, a.message, a.data, a.action_required,
     ledger.severity_label(a.severity) AS label_now, a.resolution
 FROM ledger.dispatched_alerts AS d
@@ -118,19 +131,13 @@ SELECT organization_id FROM shared.billing_alerts
 WHERE resolved_at IS NULL AND type = %(type)s LIMIT %(rows)s;
 
 -- name: forget_ended
--- What was told for long enough, and what was told once and is followed by another alert of the same
--- labels: to Alertmanager the two are one, whose end it must not hear of any more.
-DELETE FROM ledger.dispatched_alerts AS d
-WHERE d.ended_at < %(now)s - %(seconds)s * interval '1 s'
-    AND coalesce(d.held_since < %(now)s - %(seconds)s * interval '1 s', true)
-    AND coalesce(d.held_until < %(now)s - %(held_seconds)s * interval '1 s', true)
-    OR (%(all_know)s AND d.ended_at IS NOT NULL AND EXISTS (
-        SELECT FROM ledger.dispatched_alerts AS n
-        WHERE n.type = d.type AND n.organization_id = d.organization_id
-            AND n.meter IS NOT DISTINCT FROM d.meter AND n.severity = d.severity
-            AND n.alert_id <> d.alert_id
-            AND (n.starts_at, n.alert_id) > (d.starts_at, d.alert_id)
-    ));
+-- What was told for long enough, or was over before anybody was told of it.
+DELETE FROM ledger.dispatched_alerts
+WHERE ended_at < %(now)s - %(longest_seconds)s * interval '1 s'
+    OR ended_at IS NOT NULL
+        AND CASE WHEN lives = '{}' THEN ended_at ELSE end_told_at END
+            < %(now)s - %(repeated_seconds)s * interval '1 s'
+        AND coalesce(held_until < %(now)s - %(held_seconds)s * interval '1 s', true);
 
 -- name: write_open_gauges
 WITH counted AS (

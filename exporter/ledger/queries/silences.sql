@@ -2,7 +2,7 @@
 -- Each alert that Alertmanager is told of by itself, and whatever has a silence.
 SELECT
     coalesce(d.alert_id, s.alert_id)::text AS alert_id, d.type, d.organization_id, d.meter,
-    d.severity AS label, a.acknowledged_by, a.acknowledged_until, a.note,
+    d.severity AS label, d.starts_at, a.acknowledged_by, a.acknowledged_until, a.note,
     a.acknowledged_at IS NOT NULL AND coalesce(a.acknowledged_until > clock_timestamp(), true)
     AS is_acknowledged,
     s.silence_id, s.ends_at, coalesce(s.made_here, false) AS made_here,

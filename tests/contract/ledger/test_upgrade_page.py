@@ -51,6 +51,16 @@ def missing_columns(before: Schema, after: Schema) -> Iterator[str]:
             yield f"column {row[0]}.{row[2]} must be given"
 
 
+def missing_keys(before: Schema, after: Schema) -> Iterator[str]:
+    """What it would name after ON CONFLICT."""
+    known = {(row[0], row[2]) for row in after["constraints"]}
+    tables = {row[0] for row in after["relations"]}
+    for table, _, definition in before["constraints"]:
+        is_key = str(definition).startswith(("UNIQUE", "PRIMARY KEY"))
+        if is_key and table in tables and (table, definition) not in known:
+            yield f"{definition} of {table}"
+
+
 def missing_functions(before: Schema, after: Schema) -> Iterator[str]:
     """The same of functions that the exporter calls by itself."""
     callable_as = {prefix for row in after["functions"] for prefix in call_forms(row)}
@@ -88,11 +98,11 @@ def test_every_migration_has_its_row_and_no_other() -> None:
 
 def test_whether_replicas_go_on_is_what_the_schemas_say(database_url: str) -> None:
     shipped = read_migrations()
-    before: Schema = {"relations": set(), "columns": set(), "functions": set()}
+    before: Schema = {kind: set() for kind in ("relations", "columns", "functions", "constraints")}
     for number, (_, name, _, goes_on, _) in enumerate(rows(), 1):
         migrate(database_url, shipped[:number])
         after = describe_schema(database_url)
-        columns = [*missing_columns(before, after)]
+        columns = [*missing_columns(before, after), *missing_keys(before, after)]
         functions = [*missing_functions(before, after)]
         found = "no" if functions else "events only" if columns else "yes"
         assert goes_on == found, f"{name}: {columns} {functions}"

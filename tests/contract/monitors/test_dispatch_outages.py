@@ -186,33 +186,27 @@ async def test_an_end_is_repeated_for_a_while_and_then_forgotten(
 ) -> None:
     server, _ = setup
     rows = "SELECT count(*) FROM ledger.dispatched_alerts"
+    earlier = (
+        "UPDATE ledger.dispatched_alerts SET end_told_at = end_told_at - %s * interval '1 min'"
+    )
     async with dispatching(database_url, server.url) as (alerts, dispatcher):
+        alerts.begin()
+        await dispatcher.tell()
+        server.stop()
+        alerts.end()
+        await dispatcher.tell()
+        server.start()
+        ask(database_url, "UPDATE ledger.dispatched_alerts SET lives = '{}'")
+        await dispatcher.tell()
+        # Nobody was told of the start.
+        assert ask(database_url, rows) == [(1,)]
         alerts.begin()
         await dispatcher.tell()
         alerts.end()
         await dispatcher.tell()
-        assert ask(database_url, rows) == [(1,)]
-        ask(
-            database_url,
-            "UPDATE ledger.dispatched_alerts SET starts_at = starts_at - interval '1 h', "
-            "ended_at = ended_at - interval '14 min'",
-        )
+        ask(database_url, earlier, 14)
+        await dispatcher.tell()
+        assert ask(database_url, rows) == [(2,)]
+        ask(database_url, earlier, 1)
         await dispatcher.tell()
         assert ask(database_url, rows) == [(1,)]
-        ask(
-            database_url,
-            "UPDATE ledger.dispatched_alerts SET ended_at = ended_at - interval '1 min'",
-        )
-        # As long as one has not heard of it, it stays.
-        server.stop()
-        await dispatcher.tell()
-        assert ask(database_url, rows) == [(1,)]
-        server.start()
-        await dispatcher.tell()
-        ask(
-            database_url,
-            "UPDATE ledger.dispatched_alerts SET held_since = held_since - interval '1 h', "
-            "held_until = held_until - interval '1 h'",
-        )
-        await dispatcher.tell()
-        assert ask(database_url, rows) == [(0,)]

@@ -1,5 +1,6 @@
 """What Alertmanager is told of organisations' alerts."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -22,6 +23,7 @@ def to_tell(
     ended_at: datetime | None = None, label_now: str = "critical", *, is_held: bool = False
 ) -> ToTell:
     return ToTell(
+        number=1,
         type="payment_failed",
         alert_id="id",
         organization_id="org_1",
@@ -50,6 +52,7 @@ def test_an_open_alert_holds_for_four_minutes_and_keeps_its_start() -> None:
                 "type": "payment_failed",
                 "severity": "critical",
                 "organization_id": "org_1",
+                "since": "2026-01-31T11:00:00.000Z",
             },
             "annotations": {
                 "summary": "Payment failed",
@@ -65,7 +68,7 @@ def test_an_open_alert_holds_for_four_minutes_and_keeps_its_start() -> None:
             },
             "startsAt": "2026-01-31T11:00:00+00:00",
             "endsAt": "2026-01-31T12:04:00+00:00",
-            "generatorURL": "https://e/billing",
+            "generatorURL": "https://e/api/v1/alerts/id",
         }
     ]
 
@@ -85,7 +88,7 @@ def test_one_that_ended_tells_when_and_why(label_now: str, text: str) -> None:
 
 
 def test_one_that_is_held_fires_and_says_why() -> None:
-    summary = Summary("usage_threshold", "critical", NOW, NOW, is_held=True)
+    summary = Summary(1, "usage_threshold", "critical", NOW, NOW, is_held=True)
     held = [to_tell(NOW - timedelta(minutes=1), is_held=True), summary]
     for message in alert_messages(held, LINKS, NOW):
         assert message["endsAt"] == "2026-01-31T12:04:00+00:00"
@@ -100,21 +103,23 @@ def test_labels_do_not_change_while_an_alert_holds() -> None:
         next(iter(alert_messages([to_tell()], LINKS, now)))["labels"] for now in (NOW, later)
     )
     assert first == second
-    assert labels_of("usage_threshold", "info", "org", "api_calls")["meter"] == "api_calls"
+    anew = replace(to_tell(), starts_at=NOW)
+    assert next(iter(alert_messages([anew], LINKS, NOW)))["labels"] != first
+    assert labels_of("usage_threshold", "info", NOW, "org", "api_calls")["meter"] == "api_calls"
 
 
 def test_a_summary_is_of_no_organisation_and_says_how_many_there_are() -> None:
     counts = {"critical": 2, "warning": 300}
-    summary = Summary("usage_threshold", "critical", NOW, None, counts=counts, some=("a", "b"))
+    summary = Summary(1, "usage_threshold", "critical", NOW, None, counts=counts, some=("a", "b"))
     (message,) = alert_messages([summary], LINKS, NOW)
     assert "organization_id" not in message["labels"]
     assert message["labels"]["severity"] == "critical"
     assert message["annotations"]["description"] == (
         "Usage threshold: 302 alerts are open (2 critical, 300 warning), among others of a, b. "
-        "This message stands for all of them; each is at https://e/billing and in "
+        "This message stands for all of them; each is in "
         "`billing-exporter alerts list --type usage_threshold`."
     )
-    over = Summary("usage_threshold", "critical", NOW, NOW)
+    over = Summary(1, "usage_threshold", "critical", NOW, NOW)
     (message,) = alert_messages([over], LINKS, NOW)
     assert message["annotations"]["description"] == (
         "Usage threshold: few are left, and each is told of by itself."
