@@ -51,7 +51,7 @@ class Alertmanager(Endpoint):
         """What it says of itself: `versionInfo`, `cluster`, and its `config` as text."""
         status = self.ask_json("GET", "/api/v2/status")
         if not isinstance(status, dict) or not status.keys() >= {"versionInfo", "config"}:
-            raise self.fault("doesn't tell its status")
+            raise self.fault("doesn't tell its status", 200)
         return status
 
     def read_receivers(self) -> dict[str, list[str]]:

@@ -35,7 +35,11 @@ def build(
 ) -> dict[str, str]:
     """{path: text} for a deployment; `billing_yml` is the file that `config` was read from."""
     written = rules.build.rule_files(config)
-    exporter = [*workload(config, PRODUCTION, billing_yml), *monitoring.dashboard_maps(config)]
+    exporter = [
+        *workload(config, PRODUCTION, billing_yml),
+        *monitoring.discovery(PRODUCTION),
+        *monitoring.dashboard_maps(config),
+    ]
     operator = [
         monitoring.service_monitor(config, PRODUCTION),
         *monitoring.prometheus_rules(written, PRODUCTION),
@@ -62,7 +66,9 @@ def _overlays(config: Config, stage: Stage, webhooks: Webhooks) -> dict[str, str
     texts = _kustomization(
         f"overlays/{stage.name}",
         [_namespace(stage)],
-        [] if stage is PRODUCTION else stage_patches(config, stage),
+        []
+        if stage is PRODUCTION
+        else [*stage_patches(config, stage), monitoring.discovery_patch(stage)],
         more={
             "namespace": stage.namespace,
             "resources": ["../../base"],

@@ -13,7 +13,7 @@ import alertmanager.build
 import dashboards.build
 from exporter.settings import Config, Webhooks
 from k8s.objects import NAME, SELECTOR, Object, config_map, named
-from k8s.stages import ALERTMANAGER_FOLDER, Stage, config_of
+from k8s.stages import ALERTMANAGER_FOLDER, ALERTMANAGER_SECRETS, Stage, config_of
 from k8s.workload import SCRAPED
 from rules.text import dump
 
@@ -21,11 +21,15 @@ RULES = "billing-rules"
 SCRAPE = "billing-scrape"
 ALERTMANAGER = "billing-alertmanager"
 PROMETHEUS_FOLDER = "/etc/prometheus/billing"
+# What the ServiceAccount of a Prometheus is called until a deployment says otherwise.
+PROMETHEUS_ACCOUNT = "prometheus"
 # Prometheus and Alertmanager read nothing again by themselves: it watches, and tells them to.
 RELOADER_IMAGE = "quay.io/prometheus-operator/prometheus-config-reloader:v0.93.0"
 # What the operator adds to every series. The pod is in `instance`; the others would make a new
 # series of each replica whenever it is moved, or one for each way of scraping it.
 _DROPPED_LABELS = "container|endpoint|namespace|node|pod|service"
+_RBAC = "rbac.authorization.k8s.io"
+_DISCOVERY = f"{NAME}-discovery"
 _INTERVAL = "15s"
 _TIMEOUT = "10s"
 
@@ -41,6 +45,27 @@ def relabelings(config: Config) -> list[dict[str, Any]]:
         {"action": "replace", "targetLabel": "job", "replacement": config.alerts.job},
         {"action": "labeldrop", "regex": _DROPPED_LABELS},
     ]
+
+
+def discovery(stage: Stage) -> list[Object]:
+    """What lets a Prometheus look for the replicas, with the operator or without it."""
+    verbs = ["get", "list", "watch"]
+    rules = [
+        {"apiGroups": [""], "resources": ["endpoints", "pods", "services"], "verbs": verbs},
+        {"apiGroups": ["discovery.k8s.io"], "resources": ["endpointslices"], "verbs": verbs},
+    ]
+    role = {"apiGroup": _RBAC, "kind": "Role", "name": _DISCOVERY}
+    binding = named(f"{_RBAC}/v1", "RoleBinding", _DISCOVERY, roleRef=role)
+    return [
+        named(f"{_RBAC}/v1", "Role", _DISCOVERY, rules=rules),
+        binding | {"subjects": _watchers(stage)},
+    ]
+
+
+def discovery_patch(stage: Stage) -> Object:
+    """The same for the Prometheus of another stage than the one that the base is for."""
+    head = {"apiVersion": f"{_RBAC}/v1", "kind": "RoleBinding", "metadata": {"name": _DISCOVERY}}
+    return head | {"subjects": _watchers(stage)}
 
 
 def service_monitor(config: Config, stage: Stage) -> Object:
@@ -79,7 +104,7 @@ def rules_map(rules: Mapping[str, str]) -> Object:
 
 
 def scrape_map(config: Config, stage: Stage) -> Object:
-    """What belongs into its configuration, as files that it may include."""
+    """A configuration for it, and by itself the job that one of its own may include."""
     job = {
         "job_name": config.alerts.job,
         "scrape_interval": _INTERVAL,
@@ -106,7 +131,11 @@ def scrape_map(config: Config, stage: Stage) -> Object:
             *map(_as_prometheus_has_it, relabelings(config)),
         ],
     }
-    return config_map(SCRAPE, {"billing.scrape.yml": dump({"scrape_configs": [job]})})
+    files = {
+        "billing.scrape.yml": dump({"scrape_configs": [job]}),
+        "prometheus.yml": dump(_whole(config, stage)),
+    }
+    return config_map(SCRAPE, files)
 
 
 def alertmanager_map(config: Config, stage: Stage, webhooks: Webhooks) -> Object:
@@ -145,12 +174,47 @@ def prometheus_reloader() -> dict[str, Any]:
 def alertmanager_reloader() -> dict[str, Any]:
     """The same for Alertmanager, with the secrets that its configuration names."""
     volume = {"name": "billing", "configMap": {"name": ALERTMANAGER}}
-    return _reloader("alertmanager", ALERTMANAGER_FOLDER, 9093, volume)
+    # They are read at each message, so nothing has to be told of another one.
+    secrets = {"name": "billing-secrets", "secret": {"secretName": ALERTMANAGER}}
+    found = _reloader("alertmanager", ALERTMANAGER_FOLDER, 9093, volume)
+    pod = found["spec"]["template"]["spec"]
+    pod["containers"][0]["volumeMounts"].append(_mount(secrets, ALERTMANAGER_SECRETS))
+    pod["volumes"].append(secrets)
+    return found
+
+
+def _watchers(stage: Stage) -> list[dict[str, str]]:
+    account = {"kind": "ServiceAccount", "name": PROMETHEUS_ACCOUNT}
+    return [account | {"namespace": stage.monitoring}]
+
+
+def _whole(config: Config, stage: Stage) -> dict[str, Any]:
+    """All that a Prometheus needs that looks after nothing else: rules, the job of the exporter,
+    where alerts go, and what it and Alertmanager tell of themselves, which rules ask for.
+    """
+    found = config_of(stage, config)
+    built = alertmanager.build.build(found)
+    alerting = built[f"{alertmanager.build.FOLDER}/prometheus-alerting.yml"]
+    targets = {"prometheus": ["127.0.0.1:9090"], "alertmanager": [*found.alertmanager.addresses]}
+    return {
+        "global": {"scrape_interval": _INTERVAL, "evaluation_interval": _INTERVAL},
+        "rule_files": [f"{PROMETHEUS_FOLDER}/*.rules.yml"],
+        "scrape_config_files": [f"{PROMETHEUS_FOLDER}/*.scrape.yml"],
+        "scrape_configs": [
+            {"job_name": name, "static_configs": [{"targets": those}]}
+            for name, those in targets.items()
+        ],
+        **yaml.load(alerting, Loader=yaml.CSafeLoader),
+    }
+
+
+def _mount(volume: Mapping[str, Any], folder: str) -> dict[str, Any]:
+    # Never with subPath: such a file stays as it was when the pod started.
+    return {"name": volume["name"], "mountPath": folder, "readOnly": True}
 
 
 def _reloader(server: str, folder: str, port: int, volume: dict[str, Any]) -> dict[str, Any]:
-    # Never with subPath: such a file stays as it was when the pod started.
-    mount = {"name": volume["name"], "mountPath": folder, "readOnly": True}
+    mount = _mount(volume, folder)
     sidecar = {
         "name": "billing-reloader",
         "image": RELOADER_IMAGE,

@@ -54,9 +54,9 @@ class Recipient:
         return None if self._is_busy or self._is_asked else self._begin(self._ask())
 
     def tell(self, parcel: Parcel) -> asyncio.Task[None] | None:
-        """Begin to send all of it, unless it is busy."""
-        self.is_behind = self._is_busy
-        return None if self._is_busy else self._begin(self._send(parcel))
+        """Begin to send all of it, unless it is busy, or couldn't even be asked."""
+        self.is_behind = self._is_busy or not self._is_asked
+        return None if self.is_behind else self._begin(self._send(parcel))
 
     def collect_taken(self) -> list[tuple[str, Parcel]]:
         """What was surely taken since this was asked last, each with the life that took it."""
@@ -72,24 +72,23 @@ class Recipient:
         return self._task
 
     async def _ask(self) -> None:
-        self.life = await self._read_life()
-        self._is_asked = True
+        try:
+            self.life = await self._read_life()
+            self._is_asked = True
+        except AlertmanagerFault as fault:
+            self._note_failure(fault)
 
     async def _send(self, parcel: Parcel) -> None:
         self._is_asked = False
-        before, self.life = self.life, ""
+        before = self.life
         try:
-            # With nothing to tell it is asked all the same: one that is away is to be known.
-            for at in range(0, len(parcel.messages) or 1, BATCH_ALERTS):
+            for at in range(0, len(parcel.messages), BATCH_ALERTS):
                 batch = parcel.messages[at : at + BATCH_ALERTS]
                 await asyncio.to_thread(self.target.send_alerts, batch)
+            self.life = await self._read_life()
         except AlertmanagerFault as fault:
-            self.health.count(DISPATCH_FAILURES, (self.number,))
-            if not self._is_away:
-                _log.warning("alerts could not be sent", error=str(fault))
-            self._is_away = self.is_behind = True
+            self._note_failure(fault)
             return
-        self.life = await self._read_life()
         if self.life != before:
             # Which of the two took it, nobody knows.
             self.is_behind = True
@@ -100,10 +99,19 @@ class Recipient:
         self._is_away = False
         self.health.set(DISPATCH_LAST_SUCCESS, (self.number,), round(time.time() * MICRO))
 
+    def _note_failure(self, fault: AlertmanagerFault) -> None:
+        self.health.count(DISPATCH_FAILURES, (self.number,))
+        if not self._is_away:
+            _log.warning("alerts could not be sent", error=str(fault))
+        self._is_away = self.is_behind = True
+        self.life = ""
+
     async def _read_life(self) -> str:
-        """Empty if it doesn't say; whether it takes alerts is another matter."""
+        """Empty if it answers, but doesn't say: whether it takes alerts is another matter."""
         try:
             status = await asyncio.to_thread(self.target.read_status)
-        except AlertmanagerFault:
+        except AlertmanagerFault as fault:
+            if fault.status is None:
+                raise
             return ""
         return str(status.get("uptime", ""))

@@ -19,10 +19,12 @@ import requests
 import yaml
 
 from exporter.catalogue.book import METRICS
+from exporter.cli.verification import alertmanagers, exporters, ledger
 from exporter.exposition import Exposition
 from exporter.ledger.backup import read_manifest
 from exporter.ledger.embedded import EmbeddedServer
 from exporter.ledger.ports import find_free_port
+from tests.e2e.test_verify import AT_FIRST
 from tests.support.compose import SECRETS, mounts
 from tests.support.database import new_database
 from tests.support.password_role import make_role, url_of
@@ -33,6 +35,7 @@ from tests.support.tree import PROJECT
 from tests.support.waiting import wait_until
 
 PAGE = (PROJECT / "docs" / "deployment.md").read_text()
+README = (PROJECT / "README.md").read_text()
 # Commands that only an engine can run, by how their block begins. tests/e2e/test_image.py and
 # tests/contract/test_compose.py look at what they are given.
 NEED_AN_ENGINE = {
@@ -40,19 +43,22 @@ NEED_AN_ENGINE = {
     "docker run": "runs the image",
     "docker compose up --detach --wait\n": "starts compose.yaml",
     "docker compose up --detach --wait --force-recreate": "makes containers of it anew",
+    "docker compose up --detach --wait --build": "starts another version",
     "docker compose down": "stops them",
     "docker compose exec": "runs verify in a container of it",
     "docker compose run": "runs a container of it once more",
 }
+# The files that run the others.
+TESTS = ("test_deployment_docs.py", "test_own_compose.py")
 # The environment of the tests stands for what this one makes.
 INSTALLING = "python3 -m venv"
 MOUNTED = "/etc/billing-exporter/billing.yml"
 PASSWORD = "a-password-of-the-page"
 
 
-def blocks(kind: str) -> list[str]:
+def blocks(kind: str, page: str = PAGE) -> list[str]:
     """The blocks of code of that kind, without the indentation of a list."""
-    found = re.findall(rf"^( *)```{kind}\n(.*?)^\1```$", PAGE, re.MULTILINE | re.DOTALL)
+    found = re.findall(rf"^( *)```{kind}\n(.*?)^\1```$", page, re.MULTILINE | re.DOTALL)
     return [textwrap.dedent(text) for _, text in found]
 
 
@@ -65,7 +71,7 @@ def block(start: str) -> str:
 class Checkout:
     """A folder with what the page's commands expect around them; `ports` replaces those on it."""
 
-    def __init__(self, folder: Path, database_url: str) -> None:
+    def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.ports = {"9568": str(find_free_port()), "9569": str(find_free_port())}
         shutil.copy(PROJECT / "Makefile", folder)
@@ -74,8 +80,6 @@ class Checkout:
             (folder / name).symlink_to(Path(sys.executable).parents[1])
         for name in ("demo/config", "rules/generated"):
             shutil.copytree(PROJECT / name, folder / name)
-        (folder / "database.url").write_text(database_url)
-        (folder / "webhook.secret").write_text(WEBHOOK_SECRET)
 
     def environment(self) -> dict[str, str]:
         listening = f"127.0.0.1:{self.ports['9568']}"
@@ -138,13 +142,22 @@ def database_url(postgres: EmbeddedServer) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory, database_url: str) -> Checkout:
-    """After the commands about secrets."""
-    checkout = Checkout(tmp_path_factory.mktemp("checkout"), database_url)
+    """After the commands about secrets, with a database and a key that there are."""
+    checkout = Checkout(tmp_path_factory.mktemp("checkout"))
+    checkout.run(block("umask 077"))
+    own = [checkout.folder / name for name in ("admin.key", "database.url", "webhook.secret")]
+    assert {stat.S_IMODE(file.stat().st_mode) for file in own} == {0o600}
+    assert re.fullmatch("[0-9a-f]{64}", own[0].read_text())
     checkout.run(block("make secrets"))
-    checkout.run(block("echo whsec_NEW"))
+    # As an operator may have it, who wants nobody else to read anything.
+    checkout.run("umask 077\n" + block("echo whsec_NEW"))
     made = checkout.folder / ".secrets" / "exporter"
     assert (made / "stripe-webhook-secret").read_text() == "whsec_NEW\n"
-    shutil.copy(made / "admin-key", checkout.folder / "admin.key")
+    assert stat.S_IMODE((made / "stripe-webhook-secret").stat().st_mode) == 0o444
+    for file, text in zip(
+        own, ((made / "admin-key").read_text(), database_url, WEBHOOK_SECRET), strict=True
+    ):
+        file.write_text(text)
     return checkout
 
 
@@ -152,10 +165,10 @@ def test_every_command_is_run_or_needs_an_engine() -> None:
     engine = [text for text in blocks("sh") if text.startswith(tuple(NEED_AN_ENGINE))]
     assert len(engine) == len(NEED_AN_ENGINE)
     assert all(line.startswith(("docker ", " ")) for text in engine for line in text.splitlines())
-    source = Path(__file__).read_text()
-    run_here = re.findall(r"\bblock\(\"(.+?)\"\)", source)
+    sources = [Path(__file__).with_name(name).read_text() for name in TESTS]
+    run_there = re.findall(r"\bblock\(\"(.+?)\"\)", "".join(sources))
     others = [text for text in blocks("sh") if text not in engine]
-    assert [text for text in others if not text.startswith((*run_here, INSTALLING))] == []
+    assert [text for text in others if not text.startswith((*run_there, INSTALLING))] == []
 
 
 def test_the_page_installs_as_the_image_is_installed() -> None:
@@ -213,17 +226,15 @@ def test_two_replicas_count_what_is_sent_to_both_once(checkout: Checkout) -> Non
     assert {file.name for file in checkout.folder.glob("data-*")} == {"data-a", "data-b"}
 
 
-def test_a_deployments_own_files_are_built(tmp_path: Path) -> None:
-    config, out = tmp_path / "billing.yml", tmp_path / "deploy"
-    shutil.copy(PROJECT / "demo" / "config" / "billing.yml", config)
-    script = block("make rules alertmanager dashboards")
-    script = script.replace("CONFIG=billing.yml", f"CONFIG={config}").replace("=deploy", f"={out}")
-    subprocess.run(["/bin/bash", "-euc", script], cwd=PROJECT, check=True, capture_output=True)
-    for part in ("rules", "alertmanager", "dashboards"):
-        assert any((out / part / "generated").iterdir()), part
-
-
-@pytest.mark.parametrize("shown", blocks("yaml"), ids=["scrapes", "remote_write"])
+@pytest.mark.parametrize(
+    "shown",
+    [
+        text
+        for text in (*blocks("yaml"), *blocks("yaml", README))
+        if text.startswith(("scrape_configs:", "global:"))
+    ],
+    ids=["scrapes", "remote_write", "README"],
+)
 def test_what_prometheus_is_told_is_good(shown: str, tmp_path: Path) -> None:
     file = tmp_path / "prometheus.yml"
     file.write_text(shown)
@@ -249,7 +260,7 @@ def test_what_is_written_elsewhere_has_every_metric_in_whatever_namespace() -> N
 
 
 def test_the_images_user_can_read_its_secrets_and_others_get_to_none(checkout: Checkout) -> None:
-    checkout.run(block("install -d"))
+    checkout.run(block("install -d -m 700"))
     private = checkout.folder / "private"
     assert stat.S_IMODE(private.stat().st_mode) == 0o700
     # It may pass without seeing what else is there.
@@ -260,6 +271,14 @@ def test_the_images_user_can_read_its_secrets_and_others_get_to_none(checkout: C
         assert stat.S_IMODE((private / "secrets" / name).stat().st_mode) == 0o444
 
 
+def test_the_noes_of_the_first_day_are_those_of_a_new_installation() -> None:
+    section = PAGE.partition("### What verify says")[2].partition("\n###")[0]
+    told = {*re.findall(r"^\| (.+?) \| .+ \|$", section, re.MULTILINE)} - {"item", "---"}
+    parts = {"exporter": exporters, "ledger": ledger, "Alertmanager": alertmanagers}
+    noes = AT_FIRST | {("Alertmanager", "history")}
+    assert told == {parts[of].CHECKS[check] for of, check in noes}
+
+
 def test_a_reboot_starts_what_the_page_starts() -> None:
     unit = configparser.ConfigParser()
     (shown,) = blocks("ini")
@@ -268,11 +287,13 @@ def test_a_reboot_starts_what_the_page_starts() -> None:
     assert f"{command}\n" in blocks("sh")
 
 
-def test_links_lead_somewhere() -> None:
-    for link in re.findall(r"\]\(([^)]+)\)", PAGE):
-        path, _, anchor = link.partition("#")
-        file = (PROJECT / "docs" / path).resolve()
-        assert file.is_file(), link
+@pytest.mark.parametrize("page", ["deployment.md", "kubernetes.md", "security.md", "upgrade.md"])
+def test_links_lead_somewhere(page: str) -> None:
+    docs = PROJECT / "docs"
+    links = re.findall(r"\]\((?!https?:)([^)#]*)#?([^)]*)\)", (docs / page).read_text())
+    for path, anchor in links:
+        file = docs / (path or page)
+        assert file.is_file(), path
         titles = re.findall(r"^#+ (.+)$", file.read_text(), re.MULTILINE)
         slugs = {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
-        assert not anchor or anchor in slugs, link
+        assert not anchor or anchor in slugs, anchor

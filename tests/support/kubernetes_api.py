@@ -26,6 +26,7 @@ _KINDS = {
     "apps/v1": {"Deployment": True, "StatefulSet": True},
     "networking.k8s.io/v1": {"Ingress": True, "NetworkPolicy": True},
     "policy/v1": {"PodDisruptionBudget": True},
+    "rbac.authorization.k8s.io/v1": {"Role": True, "RoleBinding": True},
     OPERATOR_API: {"PrometheusRule": True, "ServiceMonitor": True},
 }
 # Server-side apply, which makes what isn't there yet, and the kind of body by which it is told.

@@ -221,8 +221,9 @@ class PrometheusLook:
             lacking <= 0,
             (f"{lacking} fewer than there are; " if lacking > 0 else "")
             + (", ".join(active) or "to none"),
-            "Put alertmanager/generated/prometheus-alerting.yml into prometheus.yml: each "
-            "Alertmanager by its own address.",
+            "Put alertmanager/generated/prometheus-alerting.yml into prometheus.yml, or in "
+            "Kubernetes the part `alerting` of the ConfigMap billing-scrape: each Alertmanager by "
+            "its own address.",
         )
 
 

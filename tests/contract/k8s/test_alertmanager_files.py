@@ -64,3 +64,22 @@ def test_the_exporter_and_alertmanager_know_where_the_other_is(stage: str) -> No
     assert [rule["to"] for rule in policy["egress"] if rule["ports"][0]["port"] == 9093] == [
         [watchers]
     ]
+
+
+def test_the_patch_mounts_every_secret_that_the_configuration_names() -> None:
+    patch = yaml.safe_load((K8S / "reload" / "alertmanager.yml").read_text())
+    pod = patch["spec"]["template"]["spec"]
+    server, sidecar = pod["containers"]
+    volumes = {volume["name"]: volume for volume in pod["volumes"]}
+    (folder,) = (
+        mount["mountPath"]
+        for mount in server["volumeMounts"]
+        if volumes[mount["name"]].get("secret") == {"secretName": "billing-alertmanager"}
+    )
+    assert not any("subPath" in mount for mount in server["volumeMounts"])
+    # It has no use for them.
+    assert [mount["mountPath"] for mount in sidecar["volumeMounts"]] == [FOLDER]
+    for stage in STAGES:
+        named = re.findall(r"_file: (\S+)", mounted(stage)["alertmanager.yml"])
+        assert named
+        assert {str(Path(name).parent) for name in named} == {folder}
