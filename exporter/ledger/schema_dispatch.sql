@@ -11,9 +11,10 @@ CREATE INDEX billing_alerts_open_type ON shared.billing_alerts (type, severity)
 WHERE resolved_at IS NULL;
 
 -- One row for each set of labels that Alertmanager is told of, until it was told of its end for
--- long enough. Without an alert it is the summary of a type. `lives` are the runs of Alertmanagers
--- that were told that it fires, and `end_told_at` is when one of them was told of its end. Until
--- `held_until` it fires in any case, so that a run that is new to it tells people of it.
+-- long enough. Without an alert it is the summary of a type. `tried` are the runs of Alertmanagers
+-- that may have been told that it fires, `lives` those that surely were, and `end_told_at` is when one
+-- of these was told of its end. Until `held_until` it fires in any case, so that a run that is new to
+-- it tells people of it.
 CREATE TABLE ledger.dispatched_alerts (
     type text NOT NULL,
     alert_id uuid REFERENCES shared.billing_alerts (id) ON DELETE CASCADE,
@@ -23,6 +24,7 @@ CREATE TABLE ledger.dispatched_alerts (
     starts_at timestamptz NOT NULL,
     ended_at timestamptz,
     number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    tried text[] NOT NULL DEFAULT '{}',
     lives text[] NOT NULL DEFAULT '{}',
     held_until timestamptz,
     end_told_at timestamptz,

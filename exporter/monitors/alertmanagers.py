@@ -53,10 +53,15 @@ class Recipient:
         """
         return None if self._is_busy or self._is_asked else self._begin(self._ask())
 
+    @property
+    def is_ready(self) -> bool:
+        """Whether it would be told something now."""
+        return self._is_asked and not self._is_busy
+
     def tell(self, parcel: Parcel) -> asyncio.Task[None] | None:
         """Begin to send all of it, unless it is busy, or couldn't even be asked."""
-        self.is_behind = self._is_busy or not self._is_asked
-        return None if self.is_behind else self._begin(self._send(parcel))
+        self.is_behind = not self.is_ready
+        return self._begin(self._send(parcel)) if self.is_ready else None
 
     def collect_taken(self) -> list[tuple[str, Parcel]]:
         """What was surely taken since this was asked last, each with the life that took it."""

@@ -100,6 +100,9 @@ class Dispatch:
             [one.number for one in told if is_firing(one)],
             [one.number for one in told if not is_firing(one)],
         )
+        ready = [one.life for one in recipients if one.is_ready and one.life]
+        tried = {"ready": ready, "firing": [*parcel.firing]}
+        await connection.execute(DISPATCH["note_tried"], tried)
         await _wait_for([one.tell(parcel) for one in recipients], _PATIENCE_SECONDS)
         await self._note_taken(connection, now)
         await connection.execute(DISPATCH["forget_ended"], self._times(now))
@@ -114,9 +117,7 @@ class Dispatch:
         }
 
     async def _note_taken(self, connection: Connection, now: datetime) -> None:
-        """Who was told of what is only known, and noted, when it was taken: what is told again
-        without need is better than what nobody is told.
-        """
+        """Note who surely was told of what: better a message without need than none."""
         for one in self._recipients:
             for life, parcel in one.collect_taken():
                 taken = self._times(now) | {

@@ -3,6 +3,7 @@
 -- begins anew is a row of its own, as the end of what was before may still have to be told.
 ALTER TABLE ledger.dispatched_alerts
     ADD number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    ADD tried text[] NOT NULL DEFAULT '{}',
     ADD lives text[] NOT NULL DEFAULT '{}',
     ADD held_until timestamptz,
     ADD end_told_at timestamptz,

@@ -81,12 +81,20 @@ WHERE d.alert_id IS NULL AND d.ended_at IS NULL AND (d.type, d.severity) NOT IN 
         AS s (type, severity)
 );
 
+-- name: note_tried
+-- Before they are told: whoever dies then, somebody may know it.
+UPDATE ledger.dispatched_alerts AS d SET
+    tried = ARRAY(SELECT unnest(d.tried) UNION SELECT unnest(%(ready)s::text[]))
+WHERE d.number = ANY (%(firing)s) AND NOT d.tried @> %(ready)s::text[];
+
 -- name: note_firing
--- If nobody is left who was told before, it fires for long enough that people are told.
+-- If nobody is left who surely was told before, but somebody may have been, it fires for long enough
+-- that people are told.
 UPDATE ledger.dispatched_alerts AS d SET
     lives = d.lives || %(life)s::text,
     held_until = CASE
-        WHEN d.lives <> '{}' AND NOT d.lives && %(lives)s::text[]
+        WHEN NOT d.lives && %(lives)s::text[]
+            AND (d.ended_at IS NOT NULL OR NOT d.tried <@ %(lives)s::text[])
         THEN %(now)s + %(held_seconds)s * interval '1 s'
         ELSE d.held_until
     END
@@ -102,11 +110,11 @@ WHERE d.number = ANY (%(ended)s) AND d.end_told_at IS NULL AND d.lives @> ARRAY[
 SELECT
     d.number, d.type, d.alert_id::text AS alert_id, d.organization_id, d.meter, d.severity AS label,
     d.starts_at, d.ended_at,
-    -- It has ended, and nobody is left who was told of its start: those that are must be told of
-    -- it before they can tell people of its end, unless that was told long ago.
+    -- It has ended, and nobody is left who surely was told of its start: those that are must be
+    -- told of it before they can tell people of its end, unless that was told long ago.
     d.ended_at IS NOT NULL AND (
         coalesce(d.held_until > %(now)s, false)
-        OR %(lives)s::text[] <> '{}' AND d.lives <> '{}' AND NOT d.lives && %(lives)s::text[]
+        OR %(lives)s::text[] <> '{}' AND d.tried <> '{}' AND NOT d.lives && %(lives)s::text[]
             AND coalesce(
                 d.end_told_at > %(now)s - %(repeated_seconds)s * interval '1 s', true
             )
@@ -135,7 +143,7 @@ WHERE resolved_at IS NULL AND type = %(type)s LIMIT %(rows)s;
 DELETE FROM ledger.dispatched_alerts
 WHERE ended_at < %(now)s - %(longest_seconds)s * interval '1 s'
     OR ended_at IS NOT NULL
-        AND CASE WHEN lives = '{}' THEN ended_at ELSE end_told_at END
+        AND CASE WHEN tried = '{}' THEN ended_at ELSE end_told_at END
             < %(now)s - %(repeated_seconds)s * interval '1 s'
         AND coalesce(held_until < %(now)s - %(held_seconds)s * interval '1 s', true);
 

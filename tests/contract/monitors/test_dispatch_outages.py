@@ -1,6 +1,8 @@
 """What reaches people while an Alertmanager, a dispatcher or a receiver is away."""
 
+import asyncio
 import signal
+import threading
 from pathlib import Path
 
 import psycopg
@@ -19,6 +21,7 @@ from tests.support.audience import (
 )
 from tests.support.dispatching import dispatching
 from tests.support.receivers import SLACK_PATH
+from tests.support.stand_in import in_between
 from tests.support.writing import ask, eventually
 
 
@@ -196,7 +199,7 @@ async def test_an_end_is_repeated_for_a_while_and_then_forgotten(
         alerts.end()
         await dispatcher.tell()
         server.start()
-        ask(database_url, "UPDATE ledger.dispatched_alerts SET lives = '{}'")
+        ask(database_url, "UPDATE ledger.dispatched_alerts SET tried = '{}', lives = '{}'")
         await dispatcher.tell()
         # Nobody was told of the start.
         assert ask(database_url, rows) == [(1,)]
@@ -210,3 +213,37 @@ async def test_an_end_is_repeated_for_a_while_and_then_forgotten(
         ask(database_url, earlier, 1)
         await dispatcher.tell()
         assert ask(database_url, rows) == [(1,)]
+
+
+async def test_one_that_takes_long_to_answer_is_told_all_the_same(
+    database_url: str, setup: Setup
+) -> None:
+    server, _ = setup
+    lives = "SELECT cardinality(lives) FROM ledger.dispatched_alerts"
+    with in_between(server.url, wait=lambda: threading.Event().wait(2.0)) as slow:
+        async with dispatching(database_url, slow.url) as (alerts, dispatcher):
+            alerts.begin()
+            async with asyncio.timeout(SECONDS):
+                while ask(database_url, lives) != [(1,)]:
+                    await dispatcher.tell()
+            assert len(server.alerts()) == 1
+            alerts.end()
+            async with asyncio.timeout(SECONDS):
+                while server.alerts():
+                    await dispatcher.tell()
+
+
+async def test_one_that_never_answers_is_counted_as_away_and_keeps_no_other_waiting(
+    database_url: str, setup: Setup
+) -> None:
+    server, _ = setup
+    answered = threading.Event()
+    with in_between(server.url, wait=lambda: answered.wait(SECONDS)) as frozen:
+        async with dispatching(database_url, frozen.url, server.url) as (alerts, dispatcher):
+            alerts.begin()
+            await dispatcher.tell()
+            assert len(server.alerts()) == 1
+            async with asyncio.timeout(SECONDS):
+                while dispatcher.health.counts(DISPATCH_FAILURES)[("1",)] == [0]:
+                    await dispatcher.tell()
+        answered.set()

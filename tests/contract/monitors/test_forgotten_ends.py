@@ -1,16 +1,12 @@
 """The end of an alert reaches people though Alertmanager forgot that it told them of its start."""
 
-import asyncio
 import shutil
 import signal
-import threading
 from pathlib import Path
 
-from exporter.catalogue.alert_metrics import DISPATCH_FAILURES
 from tests.support.alertmanager import AlertmanagerServer, fitting_variant
 from tests.support.audience import ADMIN, SECONDS, WARNING, Setup, heard, mails, nowhere
 from tests.support.dispatching import Dispatcher, dispatching
-from tests.support.stand_in import in_between
 from tests.support.writing import ask, eventually
 
 NAME = "BillingUsageThreshold"
@@ -134,6 +130,29 @@ async def test_another_dispatcher_knows_of_what_was_forgotten(
             assert [*told(server)] == ["org_1"]
 
 
+async def test_what_was_sent_by_a_dispatcher_that_died_before_it_noted_so_may_be_known(
+    database_url: str, setup: Setup
+) -> None:
+    server, _ = setup
+    died = "UPDATE ledger.dispatched_alerts SET lives = '{}'"
+    async with dispatching(database_url, server.url) as (alerts, dispatcher):
+        gone = alerts.begin("gone")
+        alerts.begin("stays")
+        await dispatcher.tell()
+        ask(database_url, died)
+        alerts.end(gone)
+    forget(server)
+    async with dispatching(database_url, server.url) as (alerts, dispatcher):
+        await dispatcher.tell()
+        assert sorted(told(server)) == ["gone", "stays"]
+        alerts.end()
+        await dispatcher.tell()
+        assert sorted(told(server)) == ["gone", "stays"]
+        move_back(database_url, 2)
+        await dispatcher.tell()
+        assert told(server) == {}
+
+
 async def test_nothing_is_repeated_if_one_runs_on_that_was_told(
     database_url: str, setup: Setup, tmp_path: Path
 ) -> None:
@@ -251,37 +270,3 @@ async def test_it_is_held_until_some_life_was_told_of_its_end(
             move_back(database_url, 20)
         await dispatcher.tell()
         assert told(server) == {}
-
-
-async def test_one_that_takes_long_to_answer_is_told_all_the_same(
-    database_url: str, setup: Setup
-) -> None:
-    server, _ = setup
-    lives = "SELECT cardinality(lives) FROM ledger.dispatched_alerts"
-    with in_between(server.url, wait=lambda: threading.Event().wait(2.0)) as slow:
-        async with dispatching(database_url, slow.url) as (alerts, dispatcher):
-            alerts.begin()
-            async with asyncio.timeout(SECONDS):
-                while ask(database_url, lives) != [(1,)]:
-                    await dispatcher.tell()
-            assert [*told(server)] == ["org_1"]
-            alerts.end()
-            async with asyncio.timeout(SECONDS):
-                while told(server):
-                    await dispatcher.tell()
-
-
-async def test_one_that_never_answers_is_counted_as_away_and_keeps_no_other_waiting(
-    database_url: str, setup: Setup
-) -> None:
-    server, _ = setup
-    answered = threading.Event()
-    with in_between(server.url, wait=lambda: answered.wait(SECONDS)) as frozen:
-        async with dispatching(database_url, frozen.url, server.url) as (alerts, dispatcher):
-            alerts.begin()
-            await dispatcher.tell()
-            assert [*told(server)] == ["org_1"]
-            async with asyncio.timeout(SECONDS):
-                while dispatcher.health.counts(DISPATCH_FAILURES)[("1",)] == [0]:
-                    await dispatcher.tell()
-        answered.set()
