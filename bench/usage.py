@@ -1,5 +1,5 @@
 """Usage of a million organisations: what a group costs that touches a thousand of them, the repair
-sweep, and events of usage through the exporter.
+sweep, the pass for anomalies, and events of usage through the exporter.
 """
 
 import statistics
@@ -55,7 +55,9 @@ def measure(runner: Runner) -> Findings:
 
 def _evaluate(runner: Runner, population: Population, faults: list[str]) -> dict[str, list[float]]:
     """Milliseconds of each."""
-    took: dict[str, list[float]] = {"group": [], "sweep": [], "naive": []}
+    took: dict[str, list[float]] = {
+        name: [] for name in ("group", "sweep", "naive", "anomalies", "z_scores")
+    }
     with population.connect() as connection:
         for _ in range(_WARM_UP_GROUPS):
             population.commit(connection)
@@ -68,6 +70,11 @@ def _evaluate(runner: Runner, population: Population, faults: list[str]) -> dict
             took["naive"].append(naive_ms)
             if due or not same:
                 faults.append(f"usage: the sweep found {due}, levels are the same: {same}")
+            judged_ms, judged = population.judge(connection)
+            took["anomalies"].append(judged_ms)
+            if judged != TOUCHED:
+                faults.append(f"usage: {judged} of {TOUCHED} hours were judged")
+            took["z_scores"].append(population.score(connection))
     return took
 
 
@@ -130,10 +137,15 @@ def _findings(
             number(max(measured[size]["group"])),
             number(found["sweep"]),
             number(found["naive"]),
+            number(found["anomalies"]),
+            number(found["z_scores"]),
         )
         for size, found in medians.items()
     )
-    heads = ("organisations", "ms a group", "ms, slowest", "ms a sweep", "ms, naively")
+    heads = (
+        *("organisations", "ms a group", "ms, slowest", "ms a sweep", "ms, naively"),
+        *("ms for anomalies", "ms, by z-scores"),
+    )
     gate = f"ms to commit usage of {number(TOUCHED)} of {most} organisations"
     return Findings(
         title="Usage",
@@ -141,7 +153,9 @@ def _findings(
             f"A group that touches {number(TOUCHED)} organisations at random, committed durably "
             "with its hours, log, figures, costs and alerts; the repair sweep over all; and beside "
             "it the levels of all as one would find them without figures that are kept: the log "
-            "of the period summed and compared with the quotas. Then events of usage in batches "
+            "of the period summed and compared with the quotas. The pass for anomalies judges the "
+            f"hour of {number(TOUCHED)} that were used since the last, by the same hour of eight "
+            "weeks; beside it the z-scores of all from the log. Then events of usage in batches "
             f"of {BATCH_EVENTS} on {_CONNECTIONS} connections, with quotas, prices and limits: "
             f"{number(per_second)} a second where ten of {most} organisations use as much as the "
             f"next ninety, and so on, and {number(spread)} where each event is of another, its "
@@ -153,6 +167,12 @@ def _findings(
             Gate(gate, largest["group"], 60, "at most"),
             Gate(gate, largest["group"], 25, "at most", aimed=True),
             Gate(f"ms to sweep {most} organisations", largest["sweep"], 2000, "at most"),
+            Gate(
+                f"ms to judge {number(TOUCHED)} hours of {most}",
+                largest["anomalies"],
+                500,
+                "at most",
+            ),
             Gate("events of usage a second", per_second, 20_000, "at least"),
             Gate("events of usage a second", per_second, 50_000, "at least", aimed=True),
         ),

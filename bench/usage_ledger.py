@@ -42,6 +42,12 @@ INSERT INTO shared.api_usage_logs (organization_id, meter, hour, quantity, event
 SELECT 'org_' || n, '{_METER}', p.period_start,
     CASE WHEN n %% 50 = 0 THEN 800 + n %% 300 ELSE 1 + n %% 780 END, 1, p.period_start
 FROM generate_series(1, %(organizations)s) AS n, ledger.period_at(NULL, NULL, now()) AS p;
+INSERT INTO shared.api_usage_logs (organization_id, meter, hour, quantity, events, created_at)
+SELECT 'org_' || n, '{_METER}', h.hour, 1 + (n + week) %% 13, 1, h.hour
+FROM generate_series(1, %(organizations)s) AS n, generate_series(5, 8) AS week
+CROSS JOIN LATERAL (
+    SELECT date_trunc('hour', now(), 'UTC') - week * interval '168 hours' AS hour
+) AS h;
 INSERT INTO shared.usage (
     organization_id, meter, period_start, period_end, used, quota, cost_minor, currency, level,
     passed, told_period_start, next_units
@@ -55,7 +61,8 @@ SELECT h.organization_id, h.meter, p.period_start, p.period_end, h.quantity, m.q
         CASE WHEN h.quantity < m.limits[1] THEN m.limits[1] END, m.tier_units[1]
     )
 FROM shared.api_usage_logs AS h, shared.plan_meters AS m, shared.billing_settings AS s,
-    ledger.period_at(NULL, NULL, now()) AS p;
+    ledger.period_at(NULL, NULL, now()) AS p
+WHERE h.hour = p.period_start;
 SELECT ledger.tell_crossings(now(), ARRAY(
     SELECT u FROM shared.usage AS u WHERE u.level > 0 OR u.passed > 0
 ))
@@ -76,11 +83,29 @@ SELECT level, count(*) FROM (
 GROUP BY level ORDER BY level
 """
 _LEVELS = "SELECT level, count(*) FROM shared.usage GROUP BY level ORDER BY level"
+_SWEEP = "SELECT ledger.sweep_usage(clock_timestamp(), %s)"
+_CLOSE = "SELECT ledger.close_hours(clock_timestamp(), %s)"
+_JUDGE = "SELECT ledger.judge_hours(clock_timestamp(), %s)"
+# As one would without knowing whose hour is still to be judged.
+_Z_SCORES = """
+SELECT count(*) FILTER (WHERE abs(h.quantity - w.mean) > 3 * w.deviation), count(*)
+FROM shared.api_usage_logs AS h
+JOIN (
+    SELECT organization_id, meter, avg(quantity) AS mean, stddev_samp(quantity) AS deviation
+    FROM shared.api_usage_logs
+    WHERE hour < date_trunc('hour', now(), 'UTC')
+        AND date_trunc('hour', hour, 'UTC') - date_trunc('week', hour, 'UTC')
+            = date_trunc('hour', now(), 'UTC') - date_trunc('week', now(), 'UTC')
+    GROUP BY 1, 2
+) AS w USING (organization_id, meter)
+WHERE h.hour = date_trunc('hour', now(), 'UTC')
+"""
 _DIFFERING = """
 SELECT count(*) FROM shared.usage AS u
 FULL JOIN (
     SELECT organization_id, meter, sum(quantity) AS quantity
-    FROM shared.api_usage_logs GROUP BY 1, 2
+    FROM shared.api_usage_logs AS l, ledger.period_at(NULL, NULL, now()) AS p
+    WHERE l.hour >= p.period_start GROUP BY 1, 2
 ) AS h USING (organization_id, meter)
 WHERE u.used IS DISTINCT FROM h.quantity
 """
@@ -93,7 +118,9 @@ WHERE a.resolved_at IS NULL
 
 @dataclass
 class Population:
-    """So many organisations in a database of their own; groups touch some of them at random."""
+    """So many organisations in a database of their own; groups touch some of them at random. Each
+    has used something in the same hour of four weeks that lie before its period.
+    """
 
     conninfo: str
     organizations: int
@@ -136,10 +163,7 @@ class Population:
 
     def sweep(self, connection: psycopg.Connection[tuple[Any, ...]]) -> tuple[float, int]:
         """A whole pass of the repair sweep: its milliseconds, and how many it found."""
-        begun = time.perf_counter()
-        row = connection.execute("SELECT ledger.sweep_usage(clock_timestamp(), 2000)").fetchone()
-        assert row is not None
-        return (time.perf_counter() - begun) * 1000, row[0]
+        return self._pass(connection, _SWEEP)
 
     def evaluate_naively(
         self, connection: psycopg.Connection[tuple[Any, ...]]
@@ -149,6 +173,28 @@ class Population:
         counted = connection.execute(_NAIVE).fetchall()
         took = (time.perf_counter() - begun) * 1000
         return took, counted == connection.execute(_LEVELS).fetchall()
+
+    def judge(self, connection: psycopg.Connection[tuple[Any, ...]]) -> tuple[float, int]:
+        """The pass for anomalies after a group: its milliseconds, and how many it judged."""
+        for query in (_CLOSE, _JUDGE):
+            while self._pass(connection, query)[1]:
+                pass
+        self.commit(connection)
+        return self._pass(connection, _JUDGE)
+
+    def _pass(
+        self, connection: psycopg.Connection[tuple[Any, ...]], query: str
+    ) -> tuple[float, int]:
+        begun = time.perf_counter()
+        row = connection.execute(query.encode(), [2 * TOUCHED]).fetchone()
+        assert row is not None
+        return (time.perf_counter() - begun) * 1000, row[0]
+
+    def score(self, connection: psycopg.Connection[tuple[Any, ...]]) -> float:
+        """Z-scores of the hour from the log: milliseconds."""
+        begun = time.perf_counter()
+        connection.execute(_Z_SCORES).fetchall()
+        return (time.perf_counter() - begun) * 1000
 
     def faults(self, connection: psycopg.Connection[tuple[Any, ...]]) -> list[str]:
         """How figures differ from what was used."""

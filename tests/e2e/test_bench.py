@@ -97,7 +97,9 @@ def test_every_group_of_rules_was_evaluated_on_a_past(figures: dict[str, float])
 
 def test_figures_of_usage_were_kept_while_it_was_measured(figures: dict[str, float]) -> None:
     assert figures["usage_faults"] == 0
-    assert {f"usage_{what}_3000_ms" for what in ("group", "sweep", "naive")} <= figures.keys()
+    assert {
+        f"usage_{what}_3000_ms" for what in ("group", "sweep", "naive", "anomalies", "z_scores")
+    } <= figures.keys()
     assert figures["usage_events_per_second"] > 0
     assert figures["usage_spread_events_per_second"] > 0
 
