@@ -58,7 +58,14 @@ def ledger(postgres: EmbeddedServer) -> Iterator[str]:
     with new_database(postgres) as conninfo:
         migrate(conninfo)
         with psycopg.connect(conninfo) as connection:
-            record(connection, actor="somebody", action="quota.set", target="acme $5 $6")
+            for outcome in ("done", "refused"):
+                record(
+                    connection,
+                    actor="somebody",
+                    action="quota.set",
+                    target="acme $5 $6",
+                    outcome=outcome,
+                )
         yield conninfo
 
 

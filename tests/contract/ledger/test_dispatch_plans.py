@@ -46,7 +46,12 @@ def test_open_alerts_are_counted_from_an_index_alone(crowded: str) -> None:
 
 
 def test_those_of_one_type_are_found_without_the_others(crowded: str) -> None:
-    parameters = {"single_types": ["payment_failed"], "now": datetime.now(UTC)}
+    parameters = {
+        "single_types": ["payment_failed"],
+        "now": datetime.now(UTC),
+        "lives": ["one"],
+        "repeated_seconds": 900,
+    }
     for name in ("begin_alerts", "read_told", "end_alerts"):
         assert "Seq Scan on billing_alert" not in plan(crowded, name, parameters), name
 
