@@ -22,6 +22,7 @@ MONITOR = Label(
         "health",
         "measure",
         "prune",
+        "quotas",
         "refresh",
         "replica",
         "revenue",

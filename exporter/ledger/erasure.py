@@ -47,6 +47,7 @@ _TOUCHED = (
     ("ledger", "dead_letters"),
     ("ledger", "event_ids"),
     ("ledger", "once_keys"),
+    ("ledger", "unjudged_usage"),
     ("shared", "alert_history"),
     ("shared", "billing_alerts"),
     ("shared", "api_usage_logs"),

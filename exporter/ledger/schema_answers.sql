@@ -92,7 +92,8 @@ BEGIN
             coalesce(max(h.quantity) FILTER (WHERE w.own), 0) AS used,
             array_agg(h.quantity ORDER BY h.quantity) FILTER (WHERE NOT w.own) AS before
         FROM shared.api_usage_logs AS h JOIN wanted AS w ON w.source = h.hour
-        WHERE h.hour >= week_start AND h.hour < until
+        WHERE h.hour AT TIME ZONE 'UTC' >= week_start AT TIME ZONE 'UTC'
+            AND h.hour AT TIME ZONE 'UTC' < until AT TIME ZONE 'UTC'
         GROUP BY 1, 2, 3
     ),
     -- Hours without use have no row: of the seven the first are 0.

@@ -1,8 +1,8 @@
 -- The usage of an hour against the same hour of the weeks before.
 
 -- What the current hour of a meter is judged by: the median of the same hour of the weeks before,
--- and the bounds around it; NULL without enough weeks. `judged_used` is what it was at when judged
--- last, and `closed` says that this was after its end.
+-- and the bounds around it; NULL without enough weeks. `judged_used` is what it was at when it was
+-- judged first, or last found to be too much, and `closed` says that it was judged after its end.
 CREATE TABLE shared.usage_baselines (
     organization_id text NOT NULL,
     meter text NOT NULL,
@@ -15,6 +15,15 @@ CREATE TABLE shared.usage_baselines (
     PRIMARY KEY (organization_id, meter)
 ) WITH (fillfactor = 80);
 CREATE INDEX usage_baselines_unclosed ON shared.usage_baselines (hour) WHERE NOT closed;
+
+-- The hours of meters that groups brought usage of and that are still to be judged: a row a group.
+CREATE TABLE ledger.unjudged_usage (
+    number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    organization_ids text[] NOT NULL,
+    meters text[] NOT NULL,
+    hours timestamptz[] NOT NULL,
+    hours_noted integer NOT NULL
+);
 
 -- The median of the same hour of up to 8 weeks before, of 3 at least, and how far from it is still
 -- usual: some scaled median deviations, which a few outliers don't move, and never less than the
@@ -61,7 +70,7 @@ CREATE TYPE ledger.judged_hour AS (
 );
 
 -- Raise `usage_anomaly` for these hours, which are over or not yet, unless it is open already.
-CREATE FUNCTION ledger.raise_anomalies(at timestamptz, hours ledger.judged_hour[], is_over boolean)
+CREATE FUNCTION ledger.raise_anomalies(at timestamptz, hours ledger.judged_hour[])
 RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     IF cardinality(hours) = 0 THEN
@@ -75,7 +84,8 @@ BEGIN
     )
     SELECT h.organization_id, 'usage_anomaly', 'medium', format('Unusual usage: %s', n.name),
         format(
-            CASE WHEN is_over THEN 'Usage of %s was %s in the hour from %s; %s was to be expected.'
+            CASE WHEN h.hour < date_trunc('hour', at, 'UTC')
+            THEN 'Usage of %s was %s in the hour from %s; %s was to be expected.'
             ELSE 'Usage of %s is at %s in the hour from %s; %s was to be expected.' END,
             n.name, h.used, to_char(h.hour AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI "UTC"'),
             h.expected
@@ -91,7 +101,7 @@ BEGIN
         SELECT FROM shared.usage AS u
         WHERE u.organization_id = h.organization_id AND u.meter = h.meter
     )
-    ORDER BY h.organization_id, h.meter
+    ORDER BY h.organization_id, h.meter, h.hour
     ON CONFLICT DO NOTHING;
 END
 $$;
@@ -120,9 +130,7 @@ BEGIN
     IF ended IS NULL THEN
         RETURN 0;
     END IF;
-    PERFORM ledger.raise_anomalies(
-        at, ARRAY(SELECT h FROM unnest(ended) AS h WHERE h.used < h.lower), true
-    );
+    PERFORM ledger.raise_anomalies(at, ARRAY(SELECT h FROM unnest(ended) AS h WHERE h.used < h.lower));
     UPDATE shared.billing_alerts AS a SET
         resolved_at = at, updated_at = at, resolved_by = 'exporter',
         resolution = 'An hour of usual usage followed.'
@@ -135,57 +143,80 @@ BEGIN
 END
 $$;
 
--- Judge the current hour of up to `most` meters that were used since they were judged last; how many
--- there were. Hours that are over are closed before.
+-- Judge the hours that were noted by groups, the oldest groups first, until `most` hours or more were
+-- taken; how many there were. The current hour is kept, to be closed when it is over. Of an hour that
+-- is over only what is too much is told, as more of it may come.
 CREATE FUNCTION ledger.judge_hours(at timestamptz, most integer) RETURNS integer
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql
+-- What is judged is few of many. Plans are kept, and may have been made when tables were empty.
+SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+SET enable_material = off AS $$
 DECLARE
     this_hour timestamptz := date_trunc('hour', at, 'UTC');
+    noted integer;
     judged ledger.judged_hour[];
 BEGIN
-    SELECT array_agg(ROW(
-        a.organization_id, a.meter, this_hour, a.used,
-        CASE WHEN a.is_new THEN n.expected ELSE a.expected END,
-        CASE WHEN a.is_new THEN n.lower ELSE a.lower END,
-        CASE WHEN a.is_new THEN n.upper ELSE a.upper END
-    )::ledger.judged_hour ORDER BY a.organization_id, a.meter) INTO judged
-    FROM (
-        SELECT u.organization_id, u.meter, h.quantity AS used, b.expected, b.lower, b.upper,
-            b.hour IS DISTINCT FROM this_hour AS is_new, s.anomaly_deviations,
+    WITH taken AS (
+        DELETE FROM ledger.unjudged_usage AS u
+        USING (
+            SELECT t.number, sum(t.hours_noted) OVER (ORDER BY t.number) - t.hours_noted AS earlier
+            FROM ledger.unjudged_usage AS t
+        ) AS due
+        WHERE u.number = due.number AND due.earlier < most
+        RETURNING u.organization_ids, u.meters, u.hours, u.hours_noted
+    ),
+    used AS MATERIALIZED (
+        SELECT n.organization_id, n.meter, n.hour, h.quantity AS used, b.hour IS NULL AS is_new,
+            b.expected, b.lower, b.upper
+        FROM (
+            SELECT DISTINCT t.organization_id, t.meter, t.hour FROM (
+                SELECT unnest(organization_ids) AS organization_id, unnest(meters) AS meter,
+                    unnest(hours) AS hour
+                FROM taken
+            ) AS t
+            -- What comes a day late, or later, is history.
+            WHERE t.hour > at - interval '24 hours'
+        ) AS n
+        JOIN shared.api_usage_logs AS h
+            ON h.organization_id = n.organization_id AND h.meter = n.meter AND h.hour = n.hour
+        LEFT JOIN shared.usage_baselines AS b
+            ON b.organization_id = n.organization_id AND b.meter = n.meter AND b.hour = n.hour
+        WHERE b.hour IS NULL OR h.quantity > b.upper AND h.quantity <> b.judged_used
+    )
+    SELECT (SELECT sum(t.hours_noted) FROM taken AS t), array_agg(ROW(
+        u.organization_id, u.meter, u.hour, u.used,
+        CASE WHEN u.is_new THEN n.expected ELSE u.expected END,
+        CASE WHEN u.is_new THEN n.lower ELSE u.lower END,
+        CASE WHEN u.is_new THEN n.upper ELSE u.upper END
+    )::ledger.judged_hour ORDER BY u.organization_id, u.meter, u.hour)
+    INTO noted, judged
+    FROM used AS u
+    CROSS JOIN shared.billing_settings AS s
+    JOIN shared.organizations AS o ON o.organization_id = u.organization_id
+    LEFT JOIN shared.plan_meters AS m
+        ON m.plan = coalesce(o.plan, s.default_plan) AND m.meter = u.meter
+    LEFT JOIN LATERAL (
+        SELECT f.expected, f.lower, f.upper FROM ledger.hour_baseline(
+            u.organization_id, u.meter, u.hour, s.anomaly_deviations,
             CASE WHEN m.tier_prices[1] > 0
             THEN ceil(s.anomaly_least_minor / m.tier_prices[1])::bigint
-            ELSE s.anomaly_least_units END AS least_units
-        FROM shared.usage AS u
-        CROSS JOIN shared.billing_settings AS s
-        JOIN shared.api_usage_logs AS h
-            ON h.organization_id = u.organization_id AND h.meter = u.meter AND h.hour = this_hour
-        JOIN shared.organizations AS o ON o.organization_id = u.organization_id
-        LEFT JOIN shared.plan_meters AS m
-            ON m.plan = coalesce(o.plan, s.default_plan) AND m.meter = u.meter
-        LEFT JOIN shared.usage_baselines AS b
-            ON b.organization_id = u.organization_id AND b.meter = u.meter
-        WHERE u.last_used_at >= this_hour
-            AND (b.judged_used IS NULL OR b.hour < this_hour AND b.closed
-                OR b.hour = this_hour AND b.judged_used <> h.quantity)
-        LIMIT most
-    ) AS a
-    LEFT JOIN LATERAL ledger.hour_baseline(
-        a.organization_id, a.meter, this_hour, a.anomaly_deviations, a.least_units
-    ) AS n ON a.is_new;
-    IF judged IS NULL THEN
-        RETURN 0;
-    END IF;
+            ELSE s.anomaly_least_units END
+        ) AS f
+        WHERE u.is_new
+    ) AS n ON true;
     INSERT INTO shared.usage_baselines AS b (
         organization_id, meter, hour, expected, lower, upper, judged_used
     )
     SELECT j.organization_id, j.meter, j.hour, j.expected, j.lower, j.upper, j.used
     FROM unnest(judged) AS j
+    WHERE j.hour = this_hour
     ON CONFLICT (organization_id, meter) DO UPDATE SET
         hour = excluded.hour, expected = excluded.expected, lower = excluded.lower,
-        upper = excluded.upper, judged_used = excluded.judged_used, closed = false;
-    PERFORM ledger.raise_anomalies(
-        at, ARRAY(SELECT j FROM unnest(judged) AS j WHERE j.used > j.upper), false
-    );
-    RETURN cardinality(judged);
+        upper = excluded.upper, judged_used = excluded.judged_used, closed = false
+    -- One that is still to be closed stays.
+    WHERE b.hour = excluded.hour OR b.closed AND b.hour < excluded.hour;
+    PERFORM ledger.raise_anomalies(at, ARRAY(SELECT j FROM unnest(judged) AS j WHERE j.used > j.upper));
+    RETURN coalesce(noted, 0);
 END
 $$;

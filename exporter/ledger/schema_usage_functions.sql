@@ -249,7 +249,7 @@ END
 $$;
 
 -- Add what was `used` by meters of which nothing else changes with it, each under the lock of its own
--- row; the others' are returned, for `ledger.settle_usage`.
+-- row; the others' are returned, for `ledger.settle_usage`. All are noted, to be judged.
 CREATE FUNCTION ledger.add_usage(at timestamptz, used ledger.hour_usage[])
 RETURNS ledger.hour_usage[] LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
@@ -259,6 +259,9 @@ SET enable_material = off AS $$
 DECLARE
     others ledger.hour_usage[];
 BEGIN
+    INSERT INTO ledger.unjudged_usage (organization_ids, meters, hours, hours_noted)
+    SELECT array_agg(n.organization_id), array_agg(n.meter), array_agg(n.hour), count(*)
+    FROM unnest(add_usage.used) AS n;
     WITH more AS MATERIALIZED (
         SELECT n.organization_id, n.meter, sum(n.quantity) AS quantity, min(n.hour) AS first_hour,
             max(n.hour) AS last_hour, max(n.last_at) AS last_at

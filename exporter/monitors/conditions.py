@@ -7,22 +7,34 @@ from exporter.ledger.queries import CONDITIONS
 from exporter.monitors.supervisor import Monitor
 
 INTERVAL_SECONDS = 60.0
-MOST_METERS = 5_000
-# Whoever was active since then is judged: a pass that was missed is made up for.
+# When a quota will be used up is told in days, and takes a look at the last seven of each meter.
+QUOTAS_INTERVAL_SECONDS = 600.0
+# Hours of a transaction. The more at once, the fewer are looked at again with the next.
+MOST_HOURS = 50_000
+# Whoever was active since then is judged: passes that were missed are made up for.
 ACTIVE_SECONDS = 15 * 60
+QUOTAS_ACTIVE_SECONDS = 30 * 60
 
 
 async def judge_conditions(connection: Connection) -> None:
-    """One pass; each part, and each batch of meters, is a transaction of its own."""
+    """One pass; each part, and each batch of hours, is a transaction of its own."""
     for query in ("close_hours", "judge_hours"):
-        judged = MOST_METERS
-        while judged >= MOST_METERS:
-            cursor = await connection.execute(CONDITIONS[query], {"most": MOST_METERS})
+        judged = MOST_HOURS
+        while judged >= MOST_HOURS:
+            cursor = await connection.execute(CONDITIONS[query], {"most": MOST_HOURS})
             row = await cursor.fetchone()
             assert row is not None
             (judged,) = row
-    for query in ("judge_costs", "judge_quotas", "judge_silence", "resolve_stale"):
+    for query in ("judge_costs", "judge_silence", "resolve_stale"):
         await connection.execute(CONDITIONS[query], {"seconds": ACTIVE_SECONDS})
 
 
-CONDITIONS_MONITOR = Monitor("conditions", INTERVAL_SECONDS, judge_conditions)
+async def judge_quotas(connection: Connection) -> None:
+    """One pass: which quotas will not last."""
+    await connection.execute(CONDITIONS["judge_quotas"], {"seconds": QUOTAS_ACTIVE_SECONDS})
+
+
+CONDITIONS_MONITORS = (
+    Monitor("conditions", INTERVAL_SECONDS, judge_conditions),
+    Monitor("quotas", QUOTAS_INTERVAL_SECONDS, judge_quotas),
+)

@@ -13,7 +13,7 @@ from exporter.catalogue.usage_metrics import USAGE_METRICS
 from exporter.ledger.connection import Connection
 from exporter.ledger.queries import UPKEEP
 from exporter.monitors.aggregates import make_aggregates_monitor
-from exporter.monitors.conditions import CONDITIONS_MONITOR
+from exporter.monitors.conditions import CONDITIONS_MONITORS
 from exporter.monitors.forecasts import FORECASTS_MONITOR
 from exporter.monitors.revenue import REVENUE_MONITOR
 from exporter.monitors.supervisor import Monitor
@@ -152,7 +152,7 @@ def make_monitors(config: Config, health: Totals) -> tuple[Monitor, ...]:
         Monitor("measure", 5.0, measure),
         REVENUE_MONITOR,
         USAGE_MONITOR,
-        CONDITIONS_MONITOR,
+        *CONDITIONS_MONITORS,
         make_aggregates_monitor(config.usage.top_organizations),
         FORECASTS_MONITOR,
         Monitor("refresh", 1.0, Refresh(health), everywhere=True),

@@ -72,6 +72,13 @@ credits AS (
 baselines AS (
     DELETE FROM shared.usage_baselines WHERE organization_id IN (SELECT * FROM ids)
 ),
+notes AS (
+    UPDATE ledger.unjudged_usage AS n SET organization_ids = ARRAY(
+        SELECT CASE WHEN noted.id NOT IN (SELECT * FROM ids) THEN noted.id ELSE '' END
+        FROM unnest(n.organization_ids) WITH ORDINALITY AS noted (id, place) ORDER BY noted.place
+    )
+    WHERE n.organization_ids && ARRAY(SELECT * FROM ids)
+),
 series AS (
     DELETE FROM ledger.gauges WHERE labels ->> 'organization_id' IN (SELECT * FROM ids)
 ),

@@ -83,12 +83,13 @@ DELETE FROM shared.alert_history WHERE ctid = ANY (ARRAY(
 -- Those of a period that goes on are needed.
 DELETE FROM shared.api_usage_logs WHERE ctid = ANY (ARRAY(
     SELECT h.ctid FROM shared.api_usage_logs AS h
-    WHERE h.hour < date_trunc('hour', now() - %(days)s * interval '24 hours', 'UTC')
+    WHERE h.hour AT TIME ZONE 'UTC'
+        < date_trunc('hour', now() AT TIME ZONE 'UTC' - %(days)s * interval '24 hours')
         AND NOT EXISTS (
             SELECT FROM shared.organizations AS o
             WHERE o.organization_id = h.organization_id AND o.period_start <= h.hour
         )
-    ORDER BY h.hour LIMIT %(rows)s FOR UPDATE OF h SKIP LOCKED
+    ORDER BY h.hour AT TIME ZONE 'UTC' LIMIT %(rows)s FOR UPDATE OF h SKIP LOCKED
 ));
 
 -- name: prune_billing_alerts

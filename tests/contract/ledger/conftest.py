@@ -6,10 +6,17 @@ import psycopg
 import pytest
 
 from exporter.ledger.embedded import EmbeddedServer
+from exporter.ledger.migrate import migrate
 from tests.support.database import new_database
+from tests.support.passes import Connection
 from tests.support.postgres import reachable_folder
 from tests.support.tools import find_postgres_bin
 
+_PLAN = """
+INSERT INTO shared.plan_meters (
+    plan, meter, quota, currency, decimals, tier_units, tier_prices
+) VALUES ('pro', 'fix', 20000, 'usd', 2, '{0}', '{1}')
+"""
 _EMPTY = """
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 WHERE datname = current_database() AND usename = current_user AND pid <> pg_backend_pid();
@@ -68,3 +75,13 @@ def any_database_url(request: pytest.FixtureRequest) -> Iterator[str]:
 def _empty(conninfo: str) -> None:
     with psycopg.connect(conninfo, autocommit=True) as connection:
         connection.execute(_EMPTY.encode())
+
+
+@pytest.fixture
+def connection(database_url: str) -> Iterator[Connection]:
+    """A ledger with one plan, in which a unit costs a cent, and which everybody has."""
+    migrate(database_url)
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute(_PLAN)
+        connection.execute("UPDATE shared.billing_settings SET default_plan = 'pro'")
+        yield connection

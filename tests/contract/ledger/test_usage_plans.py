@@ -1,7 +1,9 @@
 """What is settled is found by indexes, however many organisations there are."""
 
 import json
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import psycopg
@@ -56,6 +58,15 @@ SET auto_explain.log_nested_statements = on;
 SET auto_explain.log_format = json;
 SET client_min_messages = log
 """
+_LATELY_USED = """
+DELETE FROM shared.api_usage_logs WHERE hour > now() - interval '8 days';
+ANALYZE shared.api_usage_logs;
+INSERT INTO shared.api_usage_logs (organization_id, meter, hour, quantity, events, created_at)
+SELECT organization_id, 'fix', date_trunc('hour', now(), 'UTC'), 10, 1, now()
+FROM shared.organizations;
+UPDATE shared.usage SET used = 700, quota = 1000, cost_minor = 5000, last_used_at = now()
+WHERE substr(organization_id, 5)::integer > 19960
+"""
 # Whatever grows with the organisations or with time.
 _LARGE = {
     "organizations",
@@ -107,9 +118,11 @@ def settling(first: int) -> str:
     return json.dumps({"usage": usage, "plans": plans, "payments": payments})
 
 
-def test_settling_reads_no_table_as_a_whole(
-    filled: psycopg.Connection[tuple[Any, ...]],
-) -> None:
+@contextmanager
+def noted_plans(
+    connection: psycopg.Connection[tuple[Any, ...]],
+) -> Iterator[list[dict[str, Any]]]:
+    """The nodes of the plans of all that is executed meanwhile, also by functions."""
     nodes: list[dict[str, Any]] = []
 
     def note(diagnostic: psycopg.errors.Diagnostic) -> None:
@@ -117,13 +130,28 @@ def test_settling_reads_no_table_as_a_whole(
         if plan:
             nodes.extend(walk(json.loads(plan)["Plan"]))
 
-    filled.execute(_EXPLAINED.encode())
-    filled.add_notice_handler(note)
-    # Often enough that statements get plans that are kept.
-    for number in range(8):
-        facts = settling(1 + number * TOUCHED)
-        filled.execute("SELECT ledger.apply_facts(now(), %s)", [facts])
-    filled.remove_notice_handler(note)
+    connection.execute(_EXPLAINED.encode())
+    connection.add_notice_handler(note)
+    yield nodes
+    connection.remove_notice_handler(note)
+
+
+def used_now(quantity: int) -> str:
+    """Facts of the usage of some organisations in this hour."""
+    now = time.time()
+    shared = {"scope": "own:live", "meter": "fix", "quantity": quantity, "events": 1}
+    shared |= {"hour": int(now) // 3600 * 3600, "last_at": now}
+    return json.dumps({"usage": [shared | {"organization_id": f"org_{n}"} for n in range(1, 40)]})
+
+
+def test_settling_reads_no_table_as_a_whole(
+    filled: psycopg.Connection[tuple[Any, ...]],
+) -> None:
+    with noted_plans(filled) as nodes:
+        # Often enough that statements get plans that are kept.
+        for number in range(8):
+            facts = settling(1 + number * TOUCHED)
+            filled.execute("SELECT ledger.apply_facts(now(), %s)", [facts])
     read = {node["Relation Name"] for node in nodes if "Relation Name" in node}
     assert read >= {"organizations", "usage", "api_usage_logs", "customers", "billing_alerts"}
     whole = {node["Relation Name"] for node in nodes if node["Node Type"] == "Seq Scan"}
@@ -180,3 +208,30 @@ def test_a_question_is_answered_by_the_index_that_is_for_it(
     nodes = [*walk(row[0][0]["Plan"])]
     assert {node["Index Name"] for node in nodes if "Index Name" in node} == {index}
     assert "Seq Scan" not in {node["Node Type"] for node in nodes}
+
+
+def test_passes_ask_for_the_hours_of_whom_they_judge_only(
+    filled: psycopg.Connection[tuple[Any, ...]],
+) -> None:
+    """Also when all that was used lately is newer than what the planner knows."""
+    since = "clock_timestamp(), clock_timestamp() - interval '15 minutes'"
+    passes = (
+        "judge_hours(clock_timestamp(), 200)",
+        f"judge_costs({since})",
+        f"judge_quotas({since})",
+        "judge_silence(clock_timestamp())",
+    )
+    with filled.transaction(force_rollback=True):
+        filled.execute(_LATELY_USED.encode())
+        for number in range(3):
+            filled.execute("SELECT ledger.apply_facts(now(), %s)", [used_now(1 + number)])
+        with noted_plans(filled) as nodes:
+            for _ in range(12):
+                found = [filled.execute(f"SELECT ledger.{one}".encode()) for one in passes]
+        (((still_noted,),), ((costs,),), ((quotas,),), _) = [one.fetchall() for one in found]
+    assert still_noted == 0
+    assert min(costs, quotas) >= 40
+    scans = {node["Node Type"] for node in nodes if node.get("Relation Name") == "api_usage_logs"}
+    assert scans <= {"Index Scan", "Index Only Scan", "Bitmap Heap Scan"}
+    used = {node["Index Name"] for node in nodes if "Index Name" in node}
+    assert {name for name in used if "usage_logs" in name} == {"api_usage_logs_pkey"}

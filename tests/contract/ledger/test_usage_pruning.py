@@ -49,7 +49,7 @@ CREATE TRIGGER log AFTER DELETE ON shared.api_usage_logs REFERENCING OLD TABLE A
 FOR EACH STATEMENT EXECUTE FUNCTION ledger.log_deletion();
 """
 _INDEXES = {
-    "api_usage_logs": "api_usage_logs_hour",
+    "api_usage_logs": "api_usage_logs_utc_hour",
     "billing_alerts": "billing_alerts_resolved_at",
 }
 

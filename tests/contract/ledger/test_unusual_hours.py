@@ -1,0 +1,179 @@
+"""Hours of usage against the same hour of the weeks before."""
+
+import statistics
+from datetime import timedelta
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.support.passes import HOUR, NOON, WEEK, Connection, alerts, judge, use
+
+
+def test_an_hour_far_above_the_same_hour_of_other_weeks_is_told_once(
+    connection: Connection,
+) -> None:
+    for week in range(5, 0, -1):
+        # One of them was a spike, too, and doesn't hide this one.
+        use(connection, NOON - week * WEEK, 50_000 if week == 2 else 1_500)
+    use(connection, NOON, 2_900)
+    judge(connection, NOON)
+    assert alerts(connection, "usage_anomaly") == []
+    use(connection, NOON + timedelta(minutes=5), 200)
+    judge(connection, NOON + timedelta(minutes=6))
+    judge(connection, NOON + timedelta(minutes=7))
+    told = "Usage of fix is at 3100 in the hour from 2026-03-10 12:00 UTC; 1500 was to be expected."
+    assert alerts(connection, "usage_anomaly") == [(told, None)]
+
+
+def test_an_unusual_hour_ends_with_a_usual_one(connection: Connection) -> None:
+    for week in range(5, 0, -1):
+        for hour in range(2):
+            use(connection, NOON - week * WEEK + hour * HOUR, 1_500)
+    use(connection, NOON, 9_000)
+    judge(connection, NOON)
+    judge(connection, NOON + HOUR)
+    ((_, resolution),) = alerts(connection, "usage_anomaly")
+    assert resolution is None
+    use(connection, NOON + HOUR, 1_400)
+    judge(connection, NOON + HOUR + timedelta(minutes=1))
+    judge(connection, NOON + 2 * HOUR)
+    ((_, resolution),) = alerts(connection, "usage_anomaly")
+    assert resolution == "An hour of usual usage followed."
+
+
+def test_an_hour_that_stayed_far_below_is_told_when_it_is_over(connection: Connection) -> None:
+    for week in range(5, 0, -1):
+        use(connection, NOON - week * WEEK, 1_500)
+    use(connection, NOON, 10)
+    judge(connection, NOON)
+    assert alerts(connection, "usage_anomaly") == []
+    judge(connection, NOON + HOUR)
+    ((message, _),) = alerts(connection, "usage_anomaly")
+    assert message == (
+        "Usage of fix was 10 in the hour from 2026-03-10 12:00 UTC; 1500 was to be expected."
+    )
+
+
+def test_hours_that_were_over_when_they_came_are_told_if_they_were_too_much(
+    connection: Connection,
+) -> None:
+    for week in range(5, 0, -1):
+        for hour in range(3):
+            use(connection, NOON - week * WEEK + hour * HOUR, 1_500)
+    late = NOON + 3 * HOUR
+    for hour, quantity in enumerate((20, 9_000, 1_400)):
+        use(connection, NOON + hour * HOUR, quantity, came=late)
+    judge(connection, late)
+    told = "Usage of fix was 9000 in the hour from 2026-03-10 13:00 UTC; 1500 was to be expected."
+    assert alerts(connection, "usage_anomaly") == [(told, None)]
+
+
+def test_what_comes_a_day_late_is_not_told(connection: Connection) -> None:
+    for week in range(5, 0, -1):
+        use(connection, NOON - week * WEEK, 1_500)
+    use(connection, NOON, 9_000, came=NOON + 25 * HOUR)
+    judge(connection, NOON + 25 * HOUR)
+    assert alerts(connection, "usage_anomaly") == []
+
+
+@pytest.mark.parametrize("before", [0, 100])
+def test_what_is_used_in_the_last_minute_of_an_hour_is_told(
+    connection: Connection, before: int
+) -> None:
+    for week in range(5, 0, -1):
+        use(connection, NOON - week * WEEK, 1_500)
+    if before:
+        use(connection, NOON, before)
+        judge(connection, NOON)
+    use(connection, NOON + timedelta(minutes=59, seconds=50), 9_000)
+    use(connection, NOON + HOUR, 1)
+    judge(connection, NOON + HOUR)
+    told = (
+        f"Usage of fix was {before + 9_000} in the hour from 2026-03-10 12:00 UTC; 1500 was to be "
+        "expected."
+    )
+    assert alerts(connection, "usage_anomaly") == [(told, None)]
+
+
+def test_an_hour_that_is_not_closed_yet_is_not_forgotten(connection: Connection) -> None:
+    for week in range(5, 0, -1):
+        use(connection, NOON - week * WEEK, 1_500)
+    use(connection, NOON, 10)
+    judge(connection, NOON)
+    use(connection, NOON + HOUR, 10)
+    connection.execute("SELECT ledger.judge_hours(%s, 100)", (NOON + HOUR,))
+    judge(connection, NOON + HOUR)
+    ((message, _),) = alerts(connection, "usage_anomaly")
+    assert "was 10 in the hour from 2026-03-10 12:00" in message
+
+
+def test_batches_of_hours_are_judged_once_each(connection: Connection) -> None:
+    who = [f"org_{number}" for number in range(5)]
+    for week in range(5, 0, -1):
+        for one in who:
+            use(connection, NOON - week * WEEK, 1_500, one)
+    judge(connection, NOON)
+    for one in who:
+        use(connection, NOON, 9_000, one)
+    found = [
+        connection.execute("SELECT ledger.judge_hours(%s, 2)", (NOON,)).fetchone() for _ in range(4)
+    ]
+    assert found == [(2,), (2,), (1,), (0,)]
+    assert len(alerts(connection, "usage_anomaly")) == 5
+
+
+@pytest.mark.parametrize("weeks", [0, 2])
+def test_nobody_is_judged_by_less_than_three_weeks(connection: Connection, weeks: int) -> None:
+    for week in range(weeks, 0, -1):
+        use(connection, NOON - week * WEEK, 1_500)
+    use(connection, NOON, 10**6)
+    judge(connection, NOON)
+    assert alerts(connection, "usage_anomaly") == []
+
+
+def test_what_is_not_worth_a_message_is_not_told(connection: Connection) -> None:
+    for week in range(5, 0, -1):
+        use(connection, NOON - week * WEEK, 1)
+    # 9.99 dollars more, of 10.
+    use(connection, NOON, 1_000)
+    judge(connection, NOON)
+    assert alerts(connection, "usage_anomaly") == []
+    use(connection, NOON, 2)
+    judge(connection, NOON)
+    assert len(alerts(connection, "usage_anomaly")) == 1
+
+
+@settings(
+    max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    st.lists(st.integers(0, 10**6), min_size=3, max_size=11), st.integers(1, 6), st.integers(0, 999)
+)
+def test_the_baseline_is_the_median_with_its_spread(
+    connection: Connection, weeks: list[int], deviations: int, least_units: int
+) -> None:
+    connection.execute("TRUNCATE shared.api_usage_logs")
+    # It was used for the first time in the oldest of these weeks.
+    weeks[-1] = max(1, weeks[-1])
+    for number, quantity in enumerate(weeks, 1):
+        if quantity:
+            connection.execute(
+                "INSERT INTO shared.api_usage_logs VALUES ('acme', 'fix', %s, %s, 1, now())",
+                (NOON - number * WEEK, quantity),
+            )
+    found = connection.execute(
+        "SELECT * FROM ledger.hour_baseline('acme', 'fix', %s, %s, %s)",
+        (NOON, deviations, least_units),
+    ).fetchone()
+    assert found is not None
+    expected, lower, upper = found
+    known = weeks[:8]
+    median = statistics.median(known)
+    spread = deviations * 1.4826 * statistics.median(abs(week - median) for week in known)
+    assert abs(expected - median) <= 0.5
+    assert abs(upper - (median + max(spread, median, least_units))) <= 1
+    if median < least_units:
+        assert lower is None
+    else:
+        assert abs(lower - (median - max(spread, 0.8 * median))) <= 1
