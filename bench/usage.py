@@ -56,7 +56,7 @@ def measure(runner: Runner) -> Findings:
 def _evaluate(runner: Runner, population: Population, faults: list[str]) -> dict[str, list[float]]:
     """Milliseconds of each."""
     took: dict[str, list[float]] = {
-        name: [] for name in ("group", "sweep", "naive", "anomalies", "z_scores")
+        name: [] for name in ("group", "sweep", "naive", "anomalies", "z_scores", "others")
     }
     with population.connect() as connection:
         for _ in range(_WARM_UP_GROUPS):
@@ -75,6 +75,7 @@ def _evaluate(runner: Runner, population: Population, faults: list[str]) -> dict
             if judged != TOUCHED:
                 faults.append(f"usage: {judged} of {TOUCHED} hours were judged")
             took["z_scores"].append(population.score(connection))
+            took["others"].append(population.judge_others(connection))
     return took
 
 
@@ -139,12 +140,13 @@ def _findings(
             number(found["naive"]),
             number(found["anomalies"]),
             number(found["z_scores"]),
+            number(found["others"]),
         )
         for size, found in medians.items()
     )
     heads = (
         *("organisations", "ms a group", "ms, slowest", "ms a sweep", "ms, naively"),
-        *("ms for anomalies", "ms, by z-scores"),
+        *("ms for anomalies", "ms, by z-scores", "ms for costs, silence and stale alerts"),
     )
     gate = f"ms to commit usage of {number(TOUCHED)} of {most} organisations"
     return Findings(
@@ -155,7 +157,8 @@ def _findings(
             "it the levels of all as one would find them without figures that are kept: the log "
             "of the period summed and compared with the quotas. The pass for anomalies judges the "
             f"hour of {number(TOUCHED)} that were used since the last, by the same hour of eight "
-            "weeks; beside it the z-scores of all from the log. Then events of usage in batches "
+            "weeks; beside it the z-scores of all from the log; and the other passes of a minute, "
+            "which look at all figures once. Then events of usage in batches "
             f"of {BATCH_EVENTS} on {_CONNECTIONS} connections, with quotas, prices and limits: "
             f"{number(per_second)} a second where ten of {most} organisations use as much as the "
             f"next ninety, and so on, and {number(spread)} where each event is of another, its "

@@ -86,19 +86,26 @@ _LEVELS = "SELECT level, count(*) FROM shared.usage GROUP BY level ORDER BY leve
 _SWEEP = "SELECT ledger.sweep_usage(clock_timestamp(), %s)"
 _CLOSE = "SELECT ledger.close_hours(clock_timestamp(), %s)"
 _JUDGE = "SELECT ledger.judge_hours(clock_timestamp(), %s)"
+_OTHERS = """
+SELECT ledger.judge_costs(clock_timestamp(), clock_timestamp() - interval '15 minutes');
+SELECT ledger.judge_silence(clock_timestamp());
+SELECT ledger.resolve_stale_alerts(clock_timestamp(), 'bench')
+"""
 # As one would without knowing whose hour is still to be judged.
 _Z_SCORES = """
-SELECT count(*) FILTER (WHERE abs(h.quantity - w.mean) > 3 * w.deviation), count(*)
-FROM shared.api_usage_logs AS h
-JOIN (
-    SELECT organization_id, meter, avg(quantity) AS mean, stddev_samp(quantity) AS deviation
-    FROM shared.api_usage_logs
-    WHERE hour < date_trunc('hour', now(), 'UTC')
-        AND date_trunc('hour', hour, 'UTC') - date_trunc('week', hour, 'UTC')
+SELECT count(*) FILTER (WHERE abs(w.used - w.mean) > 3 * w.deviation), count(w.used)
+FROM (
+    SELECT max(quantity) FILTER (WHERE is_now) AS used,
+        avg(quantity) FILTER (WHERE NOT is_now) AS mean,
+        stddev_samp(quantity) FILTER (WHERE NOT is_now) AS deviation
+    FROM (
+        SELECT organization_id, meter, quantity, hour = date_trunc('hour', now(), 'UTC') AS is_now
+        FROM shared.api_usage_logs
+        WHERE date_trunc('hour', hour, 'UTC') - date_trunc('week', hour, 'UTC')
             = date_trunc('hour', now(), 'UTC') - date_trunc('week', now(), 'UTC')
-    GROUP BY 1, 2
-) AS w USING (organization_id, meter)
-WHERE h.hour = date_trunc('hour', now(), 'UTC')
+    ) AS same_hour
+    GROUP BY organization_id, meter
+) AS w
 """
 _DIFFERING = """
 SELECT count(*) FROM shared.usage AS u
@@ -189,6 +196,13 @@ class Population:
         row = connection.execute(query.encode(), [2 * TOUCHED]).fetchone()
         assert row is not None
         return (time.perf_counter() - begun) * 1000, row[0]
+
+    def judge_others(self, connection: psycopg.Connection[tuple[Any, ...]]) -> float:
+        """The passes for costs, silence and alerts that outlived their cause: milliseconds."""
+        begun = time.perf_counter()
+        for statement in _OTHERS.split(";"):
+            connection.execute(statement.encode())
+        return (time.perf_counter() - begun) * 1000
 
     def score(self, connection: psycopg.Connection[tuple[Any, ...]]) -> float:
         """Z-scores of the hour from the log: milliseconds."""

@@ -79,7 +79,7 @@ BEGIN
     week_start := since - (nearest + 6) * day;
     RETURN QUERY
     WITH wanted AS (
-        SELECT w.hour, w.hour - s.days * day AS source, s.days = 0 AS own
+        SELECT w.hour, (w.hour - s.days * day) AT TIME ZONE 'UTC' AS source, s.days = 0 AS own
         FROM generate_series(since, until - interval '1 hour', interval '1 hour') AS w (hour)
         CROSS JOIN (SELECT 0 UNION ALL SELECT generate_series(nearest, nearest + 6)) AS s (days)
     ),
@@ -87,7 +87,7 @@ BEGIN
         SELECT h.organization_id, h.meter, w.hour,
             coalesce(max(h.quantity) FILTER (WHERE w.own), 0) AS used,
             array_agg(h.quantity ORDER BY h.quantity) FILTER (WHERE NOT w.own) AS before
-        FROM shared.api_usage_logs AS h JOIN wanted AS w ON w.source = h.hour
+        FROM shared.api_usage_logs AS h JOIN wanted AS w ON w.source = h.hour AT TIME ZONE 'UTC'
         WHERE h.hour AT TIME ZONE 'UTC' >= week_start AT TIME ZONE 'UTC'
             AND h.hour AT TIME ZONE 'UTC' < until AT TIME ZONE 'UTC'
         GROUP BY 1, 2, 3
