@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar
 from urllib.parse import quote
 
@@ -16,6 +17,31 @@ _TARGETS = {"email": "to", "slack": "channel", "opsgenie": "responders", "webex"
 
 class AlertmanagerFault(EndpointFault):
     """An Alertmanager can't be reached, or doesn't do what it was asked."""
+
+
+@dataclass(frozen=True)
+class AlertmanagerStatus:
+    """What an Alertmanager says of itself. `uptime` is when it was started, as it writes it;
+    `peers` is the size of its cluster, 0 if it has none.
+    """
+
+    address: str
+    version: str
+    uptime: str
+    peers: int
+    original_config: str
+
+    def read_config(self) -> dict[str, Any]:
+        """The configuration that it runs with, with its `route` and its `receivers`; secrets in it
+        are masked. Raises AlertmanagerFault.
+        """
+        try:
+            config = yaml.safe_load(self.original_config)
+        except yaml.YAMLError:
+            config = None
+        if not isinstance(config, dict) or not config.keys() >= {"route", "receivers"}:
+            raise _fault(self.address, "doesn't tell its configuration")
+        return config
 
 
 class Alertmanager(Endpoint):
@@ -47,27 +73,19 @@ class Alertmanager(Endpoint):
         alerts = found if isinstance(found, list) else []
         return next((alert for alert in alerts if alert.get("labels") == labels), None)
 
-    def read_status(self) -> dict[str, Any]:
-        """What it says of itself: `versionInfo`, `cluster`, and its `config` as text."""
-        status = self.ask_json("GET", "/api/v2/status")
-        if not isinstance(status, dict) or not status.keys() >= {"versionInfo", "config"}:
-            raise self.fault("doesn't tell its status", 200)
-        return status
-
-    def read_receivers(self) -> dict[str, list[str]]:
-        """Whom each receiver of the configuration that it runs with reaches, by its name."""
+    def read_status(self) -> AlertmanagerStatus:
+        """What it says of itself."""
         status = self.ask_json("GET", "/api/v2/status")
         try:
-            config = yaml.safe_load(status["config"]["original"])
-            return {one["name"]: _reached(one) for one in config["receivers"]}
-        except (KeyError, TypeError, yaml.YAMLError):
-            raise self.fault("doesn't tell its configuration") from None
-
-    def ask_status(self) -> None:
-        """See whether it answers as an Alertmanager does."""
-        status = self.ask_json("GET", "/api/v2/status")
-        if not isinstance(status, dict) or "cluster" not in status:
-            raise self.fault("doesn't tell its status")
+            return AlertmanagerStatus(
+                self.address,
+                version=status["versionInfo"]["version"],
+                uptime=status["uptime"],
+                peers=len(status["cluster"].get("peers") or ()),
+                original_config=status["config"]["original"],
+            )
+        except (AttributeError, KeyError, TypeError):
+            raise self.fault("doesn't tell its status", 200) from None
 
     def read_silences(self) -> list[dict[str, Any]]:
         """All silences that it knows, those that are over for some days among them."""
@@ -90,7 +108,16 @@ class Alertmanager(Endpoint):
 
     def fault(self, what: str, status: int | None = None) -> AlertmanagerFault:
         """What is wrong with it, to be raised."""
-        return AlertmanagerFault(f"the Alertmanager at {self.address} {what}", status)
+        return _fault(self.address, what, status)
+
+
+def _fault(address: str, what: str, status: int | None = None) -> AlertmanagerFault:
+    return AlertmanagerFault(f"the Alertmanager at {address} {what}", status)
+
+
+def reached_by(config: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Whom each receiver of a configuration reaches, by its name."""
+    return {receiver["name"]: _reached(receiver) for receiver in config["receivers"]}
 
 
 def _reached(receiver: Mapping[str, Any]) -> list[str]:

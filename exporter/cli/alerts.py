@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from exporter.alertmanager import Alertmanager, AlertmanagerFault
+from exporter.alertmanager import Alertmanager, AlertmanagerFault, reached_by
 from exporter.cli.alert_desk import COMMANDS as DESK_COMMANDS
 from exporter.cli.context import OUTPUT, print_json, print_rows, read_settings
 from exporter.cli.durations import Duration
@@ -124,7 +124,7 @@ class _Trial:
         alert = self._alert(self._starts_at + timedelta(seconds=for_seconds) + _MARGIN)
 
         def start(target: Alertmanager, outcome: _Outcome) -> None:
-            reached = target.read_receivers()
+            reached = reached_by(target.read_status().read_config())
             # Before it is sent, so that an interruption doesn't leave it there.
             self._sent.append((target, outcome))
             try:

@@ -33,22 +33,34 @@ class Links:
     exporter: str
 
 
-@dataclass(frozen=True, slots=True)
-class ToTell:
-    """One set of labels that Alertmanager is told of; `label` is its severity there. It has ended
-    if `ended_at` says when: with its alert, or as that became another `label_now`; one that
-    `is_held` fires in spite of it. The texts are those of its alert as it stands now.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Occurrence:
+    """What Alertmanager is told of from `starts_at` on as `label`, its severity there, until it has
+    ended, which `ended_at` says; one that `is_held` fires in spite of that.
     """
 
     number: int
     type: str
+    label: str
+    starts_at: datetime
+    ended_at: datetime | None = None
+    is_held: bool = False
+
+    @property
+    def is_firing(self) -> bool:
+        """Whether Alertmanager is told that it fires."""
+        return self.ended_at is None or self.is_held
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToTell(Occurrence):
+    """One alert. It ends when the alert does, or becomes another `label_now`. The texts are those
+    of the alert as it stands now.
+    """
+
     alert_id: str
     organization_id: str
     meter: str | None
-    label: str
-    starts_at: datetime
-    ended_at: datetime | None
-    is_held: bool
     severity: str
     title: str
     message: str
@@ -58,23 +70,12 @@ class ToTell:
     resolution: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Summary:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary(Occurrence):
     """What stands for the many open alerts of a type; `some` are organisations that have one."""
 
-    number: int
-    type: str
-    label: str
-    starts_at: datetime
-    ended_at: datetime | None
-    is_held: bool = False
     counts: Mapping[str, int] = field(default_factory=dict)
     some: tuple[str, ...] = ()
-
-
-def is_firing(one: ToTell | Summary) -> bool:
-    """Whether Alertmanager is told that it fires."""
-    return one.ended_at is None or one.is_held
 
 
 def alert_name(type_: str) -> str:

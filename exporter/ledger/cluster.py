@@ -87,7 +87,7 @@ def spawn_postgres(
         "shared_buffers": f"{_shared_buffers_mebibytes()}MB",
         "max_connections": 50,
         "max_wal_size": "2GB",
-        # The only method that there is here, pglz, takes twice the time of a group after a checkpoint.
+        # By pglz, the only method here, a group takes twice as long after a checkpoint.
         "wal_compression": "off",
         "checkpoint_timeout": "15min",
         "fsync": "on",

@@ -114,9 +114,8 @@ class Recipient:
     async def _read_life(self) -> str:
         """Empty if it answers, but doesn't say: whether it takes alerts is another matter."""
         try:
-            status = await asyncio.to_thread(self.target.read_status)
+            return (await asyncio.to_thread(self.target.read_status)).uptime
         except AlertmanagerFault as fault:
             if fault.status is None:
                 raise
             return ""
-        return str(status.get("uptime", ""))

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields
 from datetime import datetime, timedelta
 
 from psycopg.rows import dict_row
@@ -13,10 +14,10 @@ from exporter.catalogue.labels import ALERTMANAGER
 from exporter.domain.dispatch import (
     HOLDS,
     Links,
+    Occurrence,
     Summary,
     ToTell,
     alert_messages,
-    is_firing,
     summarised_types,
 )
 from exporter.ledger.connection import Connection
@@ -97,8 +98,8 @@ class Dispatch:
             self._last_number, self._was_news = number, is_news
         parcel = Parcel(
             [*alert_messages(told, self._links, now, self._holds)],
-            [one.number for one in told if is_firing(one)],
-            [one.number for one in told if not is_firing(one)],
+            [one.number for one in told if one.is_firing],
+            [one.number for one in told if not one.is_firing],
         )
         ready = [one.life for one in recipients if one.is_ready and one.life]
         tried = {"ready": ready, "firing": [*parcel.firing]}
@@ -180,24 +181,13 @@ async def _read_told(
             continue
         type_: str = row["type"]
         some: tuple[str, ...] = ()
-        open_ = {label: count for (one, label), count in counts.items() if one == type_}
+        open_: dict[str, int] = {}
         if row["ended_at"] is None:
+            open_ = {label: count for (one, label), count in counts.items() if one == type_}
             found = await connection.execute(
                 DISPATCH["read_some"], {"type": type_, "rows": _ORGANIZATIONS_SHOWN}
             )
             some = tuple(sorted({name for (name,) in await found.fetchall()}))
-        else:
-            open_ = {}
-        told.append(
-            Summary(
-                row["number"],
-                type_,
-                row["label"],
-                row["starts_at"],
-                row["ended_at"],
-                row["is_held"],
-                open_,
-                some,
-            )
-        )
+        common = {each.name: row[each.name] for each in fields(Occurrence)}
+        told.append(Summary(**common, counts=open_, some=some))
     return told

@@ -218,7 +218,7 @@ def _outcome_of(probe: Probe) -> StripeOutcome:
 
 def _answers(target: Alertmanager) -> bool:
     try:
-        target.ask_status()
+        target.read_status()
     except AlertmanagerFault:
         return False
     return True

@@ -10,9 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import yaml
-
-from exporter.alertmanager import Alertmanager
+from exporter.alertmanager import Alertmanager, reached_by
 from exporter.cli.verification.samples import Samples, parse, total
 from exporter.cli.verification.sheet import CLOCK, Item, Sheet
 from exporter.ledger.audit import os_actor
@@ -59,14 +57,13 @@ class AlertmanagerLook:
         with sheet.reaching(_START):
             sheet.judge_clock(server.ask("GET", "/-/ready").skew_seconds)
             status = server.read_status()
-            sheet.judge("answers", True, f"version {status['versionInfo']['version']}", "")
-            config = yaml.safe_load(status["config"]["original"])
-            reached = server.read_receivers()
+            sheet.judge("answers", True, f"version {status.version}", "")
+            config = status.read_config()
+            reached = reached_by(config)
             self._judge_routes(sheet, config, reached)
             leads_back = _leads_back(config)
             if self.trial:
-                peers = len((status.get("cluster") or {}).get("peers") or ())
-                wait = _Wait(_WITHIN_SECONDS + _PEER_SECONDS * max(0, peers - 1))
+                wait = _Wait(_WITHIN_SECONDS + _PEER_SECONDS * max(0, status.peers - 1))
                 with sheet.reaching(_MEND, "trial"):
                     self._try(sheet, server, reached, wait, leads_back=leads_back)
             self._judge_history(sheet, leads_back=leads_back)

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -39,6 +40,17 @@ def to_tell(
         action_required=True,
         label_now=label_now,
         resolution=ended_at and "A payment succeeded.",
+    )
+
+
+def summary(ended_at: datetime | None = None, **others: Any) -> Summary:
+    return Summary(
+        number=1,
+        type="usage_threshold",
+        label="critical",
+        starts_at=NOW,
+        ended_at=ended_at,
+        **others,
     )
 
 
@@ -88,8 +100,7 @@ def test_one_that_ended_tells_when_and_why(label_now: str, text: str) -> None:
 
 
 def test_one_that_is_held_fires_and_says_why() -> None:
-    summary = Summary(1, "usage_threshold", "critical", NOW, NOW, is_held=True)
-    held = [to_tell(NOW - timedelta(minutes=1), is_held=True), summary]
+    held = [to_tell(NOW - timedelta(minutes=1), is_held=True), summary(NOW, is_held=True)]
     for message in alert_messages(held, LINKS, NOW):
         assert message["endsAt"] == "2026-01-31T12:04:00+00:00"
         assert message["annotations"]["description"].endswith(
@@ -110,8 +121,7 @@ def test_labels_do_not_change_while_an_alert_holds() -> None:
 
 def test_a_summary_is_of_no_organisation_and_says_how_many_there_are() -> None:
     counts = {"critical": 2, "warning": 300}
-    summary = Summary(1, "usage_threshold", "critical", NOW, None, counts=counts, some=("a", "b"))
-    (message,) = alert_messages([summary], LINKS, NOW)
+    (message,) = alert_messages([summary(counts=counts, some=("a", "b"))], LINKS, NOW)
     assert "organization_id" not in message["labels"]
     assert message["labels"]["severity"] == "critical"
     assert message["annotations"]["description"] == (
@@ -119,8 +129,7 @@ def test_a_summary_is_of_no_organisation_and_says_how_many_there_are() -> None:
         "This message stands for all of them; each is in "
         "`billing-exporter alerts list --type usage_threshold`."
     )
-    over = Summary(1, "usage_threshold", "critical", NOW, NOW)
-    (message,) = alert_messages([over], LINKS, NOW)
+    (message,) = alert_messages([summary(NOW)], LINKS, NOW)
     assert message["annotations"]["description"] == (
         "Usage threshold: few are left, and each is told of by itself."
     )

@@ -48,7 +48,7 @@ def test_it_shows_at_least_one_of_the_metrics() -> None:
 
 def test_alerts_of_organisations_lead_to_where_they_are_counted() -> None:
     now = datetime.now(UTC)
-    summary = Summary(1, "cost_spike", "warning", now, None)
+    summary = Summary(number=1, type="cost_spike", label="warning", starts_at=now)
     (message,) = alert_messages([summary], Links("", "", ""), now)
     uid = message["annotations"]["dashboard_url"].rpartition("/")[2]
     assert ALERTS_OPEN.name in shown_by_dashboard()[uid]
