@@ -122,6 +122,9 @@ class _Erasure:
         self._erase_at_once("count_subscriptions", "forget_subscriptions", "subscriptions")
         self._erase_at_once("count_customers", "forget_customers", "customers")
         self._erase_at_once("count_organizations", "forget_organizations", "organizations")
+        if not self._dry_run:
+            for change in ("forget_notes", "forget_baselines"):
+                self._connection.execute(ERASURE[change], self._ids)
         self._erase_at_once("count_keys", "delete_keys", "api_keys")
         self._erase_alerts()
         return before != (self._person.owned, self.erased.found.total())

@@ -69,7 +69,8 @@ CREATE TYPE ledger.judged_hour AS (
     expected bigint, lower bigint, upper bigint
 );
 
--- Raise `usage_anomaly` for these hours, which are over or not yet, unless it is open already.
+-- Raise `usage_anomaly` for these hours, which are over or not yet, unless one is open, or the same
+-- was told of an hour before.
 CREATE FUNCTION ledger.raise_anomalies(at timestamptz, hours ledger.judged_hour[])
 RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -100,6 +101,11 @@ BEGIN
     WHERE EXISTS (
         SELECT FROM shared.usage AS u
         WHERE u.organization_id = h.organization_id AND u.meter = h.meter
+    ) AND NOT EXISTS (
+        SELECT FROM shared.billing_alerts AS a
+        WHERE a.organization_id = h.organization_id AND a.meter = h.meter
+            AND a.type = 'usage_anomaly' AND (a.data ->> 'hour')::timestamptz = h.hour
+            AND (a.data ->> 'direction' = 'up') = (h.used > h.expected)
     )
     ORDER BY h.organization_id, h.meter, h.hour
     ON CONFLICT DO NOTHING;
@@ -113,24 +119,23 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     ended ledger.judged_hour[];
 BEGIN
-    WITH ended AS (
-        UPDATE shared.usage_baselines AS b SET closed = true
-        FROM (
-            SELECT n.organization_id, n.meter FROM shared.usage_baselines AS n
-            WHERE NOT n.closed AND n.hour < date_trunc('hour', at, 'UTC')
-            ORDER BY n.hour, n.organization_id, n.meter LIMIT most FOR UPDATE
-        ) AS due
-        WHERE b.organization_id = due.organization_id AND b.meter = due.meter
-        RETURNING b.organization_id, b.meter, b.hour, b.expected, b.lower, b.upper
-    )
     SELECT array_agg(ROW(
         e.organization_id, e.meter, e.hour, coalesce(h.quantity, 0), e.expected, e.lower, e.upper
     )::ledger.judged_hour) INTO ended
-    FROM ended AS e LEFT JOIN shared.api_usage_logs AS h USING (organization_id, meter, hour);
+    FROM (
+        SELECT b.* FROM shared.usage_baselines AS b
+        WHERE NOT b.closed AND b.hour < date_trunc('hour', at, 'UTC')
+        ORDER BY b.hour, b.organization_id, b.meter LIMIT most
+    ) AS e
+    LEFT JOIN shared.api_usage_logs AS h USING (organization_id, meter, hour);
     IF ended IS NULL THEN
         RETURN 0;
     END IF;
+    -- This locks organisations, so it comes before any of their rows is touched.
     PERFORM ledger.raise_anomalies(at, ARRAY(SELECT h FROM unnest(ended) AS h WHERE h.used < h.lower));
+    UPDATE shared.usage_baselines AS b SET closed = true
+    FROM unnest(ended) AS h
+    WHERE b.organization_id = h.organization_id AND b.meter = h.meter AND b.hour = h.hour;
     UPDATE shared.billing_alerts AS a SET
         resolved_at = at, updated_at = at, resolved_by = 'exporter',
         resolution = 'An hour of usual usage followed.'
@@ -144,8 +149,10 @@ END
 $$;
 
 -- Judge the hours that were noted by groups, the oldest groups first, until `most` hours or more were
--- taken; how many there were. The current hour is kept, to be closed when it is over. Of an hour that
--- is over only what is too much is told, as more of it may come.
+-- taken; how many there were. The current hour is kept, to be closed when it is over. An hour that is
+-- over is told of if it is too much by now, as more of it may come; if it isn't too little any more,
+-- its alert ends. What can't be judged yet is noted again: an hour that is yet to begin, and one
+-- whose predecessor is still to be closed.
 CREATE FUNCTION ledger.judge_hours(at timestamptz, most integer) RETURNS integer
 LANGUAGE plpgsql
 -- What is judged is few of many. Plans are kept, and may have been made when tables were empty.
@@ -154,43 +161,56 @@ SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
 SET enable_material = off AS $$
 DECLARE
     this_hour timestamptz := date_trunc('hour', at, 'UTC');
-    noted integer;
+    noted bigint;
+    early ledger.judged_hour[];
     judged ledger.judged_hour[];
 BEGIN
     WITH taken AS (
         DELETE FROM ledger.unjudged_usage AS u
-        USING (
-            SELECT t.number, sum(t.hours_noted) OVER (ORDER BY t.number) - t.hours_noted AS earlier
-            FROM ledger.unjudged_usage AS t
-        ) AS due
-        WHERE u.number = due.number AND due.earlier < most
+        WHERE u.number = ANY (ARRAY(
+            SELECT n.number FROM (
+                SELECT t.number,
+                    sum(t.hours_noted) OVER (ORDER BY t.number) - t.hours_noted AS earlier
+                FROM ledger.unjudged_usage AS t
+            ) AS n
+            WHERE n.earlier < most
+        ))
         RETURNING u.organization_ids, u.meters, u.hours, u.hours_noted
     ),
     used AS MATERIALIZED (
-        SELECT n.organization_id, n.meter, n.hour, h.quantity AS used, b.hour IS NULL AS is_new,
-            b.expected, b.lower, b.upper
+        SELECT n.organization_id, n.meter, n.hour, h.quantity AS used, b.expected, b.lower, b.upper,
+            b.hour IS DISTINCT FROM n.hour AS is_new,
+            n.hour > this_hour
+                OR n.hour = this_hour AND coalesce(b.hour < this_hour AND NOT b.closed, false)
+                AS is_early
         FROM (
             SELECT DISTINCT t.organization_id, t.meter, t.hour FROM (
                 SELECT unnest(organization_ids) AS organization_id, unnest(meters) AS meter,
                     unnest(hours) AS hour
                 FROM taken
             ) AS t
-            -- What comes a day late, or later, is history.
+            -- Hours that began more than a day ago are history.
             WHERE t.hour > at - interval '24 hours'
         ) AS n
         JOIN shared.api_usage_logs AS h
             ON h.organization_id = n.organization_id AND h.meter = n.meter AND h.hour = n.hour
         LEFT JOIN shared.usage_baselines AS b
-            ON b.organization_id = n.organization_id AND b.meter = n.meter AND b.hour = n.hour
-        WHERE b.hour IS NULL OR h.quantity > b.upper AND h.quantity <> b.judged_used
+            ON b.organization_id = n.organization_id AND b.meter = n.meter
+        WHERE b.hour IS DISTINCT FROM n.hour OR b.closed
+            OR h.quantity > b.upper AND h.quantity <> b.judged_used
     )
-    SELECT (SELECT sum(t.hours_noted) FROM taken AS t), array_agg(ROW(
-        u.organization_id, u.meter, u.hour, u.used,
-        CASE WHEN u.is_new THEN n.expected ELSE u.expected END,
-        CASE WHEN u.is_new THEN n.lower ELSE u.lower END,
-        CASE WHEN u.is_new THEN n.upper ELSE u.upper END
-    )::ledger.judged_hour ORDER BY u.organization_id, u.meter, u.hour)
-    INTO noted, judged
+    SELECT (SELECT sum(t.hours_noted) FROM taken AS t),
+        array_agg(ROW(
+            u.organization_id, u.meter, u.hour, u.used, NULL, NULL, NULL
+        )::ledger.judged_hour) FILTER (WHERE u.is_early),
+        array_agg(ROW(
+            u.organization_id, u.meter, u.hour, u.used,
+            CASE WHEN u.is_new THEN n.expected ELSE u.expected END,
+            CASE WHEN u.is_new THEN n.lower ELSE u.lower END,
+            CASE WHEN u.is_new THEN n.upper ELSE u.upper END
+        )::ledger.judged_hour ORDER BY u.organization_id, u.meter, u.hour)
+        FILTER (WHERE NOT u.is_early)
+    INTO noted, early, judged
     FROM used AS u
     CROSS JOIN shared.billing_settings AS s
     JOIN shared.organizations AS o ON o.organization_id = u.organization_id
@@ -203,8 +223,18 @@ BEGIN
             THEN ceil(s.anomaly_least_minor / m.tier_prices[1])::bigint
             ELSE s.anomaly_least_units END
         ) AS f
-        WHERE u.is_new
+        WHERE u.is_new AND NOT u.is_early
     ) AS n ON true;
+    UPDATE shared.billing_alerts AS a SET
+        resolved_at = at, updated_at = at, resolved_by = 'exporter',
+        resolution = 'What came late was enough.'
+    FROM unnest(judged) AS j
+    WHERE j.hour < this_hour AND j.used >= j.lower
+        AND a.organization_id = j.organization_id AND a.meter = j.meter
+        AND a.type = 'usage_anomaly' AND a.resolved_at IS NULL
+        AND (a.data ->> 'hour')::timestamptz = j.hour AND a.data ->> 'direction' = 'down';
+    -- This locks organisations, so it comes before any of their rows is touched.
+    PERFORM ledger.raise_anomalies(at, ARRAY(SELECT j FROM unnest(judged) AS j WHERE j.used > j.upper));
     INSERT INTO shared.usage_baselines AS b (
         organization_id, meter, hour, expected, lower, upper, judged_used
     )
@@ -214,9 +244,10 @@ BEGIN
     ON CONFLICT (organization_id, meter) DO UPDATE SET
         hour = excluded.hour, expected = excluded.expected, lower = excluded.lower,
         upper = excluded.upper, judged_used = excluded.judged_used, closed = false
-    -- One that is still to be closed stays.
-    WHERE b.hour = excluded.hour OR b.closed AND b.hour < excluded.hour;
-    PERFORM ledger.raise_anomalies(at, ARRAY(SELECT j FROM unnest(judged) AS j WHERE j.used > j.upper));
-    RETURN coalesce(noted, 0);
+    WHERE b.hour <= excluded.hour;
+    INSERT INTO ledger.unjudged_usage (organization_ids, meters, hours, hours_noted)
+    SELECT array_agg(n.organization_id), array_agg(n.meter), array_agg(n.hour), count(*)
+    FROM unnest(early) AS n HAVING count(*) > 0;
+    RETURN coalesce(noted, 0) - coalesce(cardinality(early), 0);
 END
 $$;

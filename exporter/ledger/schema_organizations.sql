@@ -19,6 +19,16 @@ BEGIN
         SELECT new_id, meter, hour, quantity, events, created_at FROM taken ORDER BY meter, hour
         ON CONFLICT (organization_id, meter, hour) DO UPDATE SET
             quantity = h.quantity + excluded.quantity, events = h.events + excluded.events
+    ),
+    -- They are judged by the weeks of both.
+    noted AS (
+        INSERT INTO ledger.unjudged_usage (organization_ids, meters, hours, hours_noted)
+        SELECT array_agg(new_id), array_agg(t.meter), array_agg(t.hour), count(*)
+        FROM (
+            SELECT meter, hour FROM taken WHERE hour > at - interval '24 hours'
+            UNION SELECT meter, date_trunc('hour', at, 'UTC') FROM taken
+        ) AS t
+        HAVING count(*) > 0
     )
     SELECT array_agg(DISTINCT meter) INTO meters FROM taken;
     SELECT jsonb_agg(p.payment || jsonb_build_object('organization_id', new_id)) INTO payments
@@ -58,7 +68,8 @@ BEGIN
     DELETE FROM shared.organizations WHERE organization_id = old_id;
     -- Figures of the new one that hold the moved hours are summed anew.
     DELETE FROM shared.usage WHERE organization_id = old_id;
-    DELETE FROM shared.usage_baselines WHERE organization_id = old_id;
+    DELETE FROM shared.usage_baselines
+    WHERE organization_id = old_id OR organization_id = new_id AND meter = ANY (meters);
     UPDATE shared.usage SET period_end = period_start
     WHERE organization_id = new_id AND meter = ANY (meters);
     UPDATE shared.subscriptions SET organization_id = new_id WHERE organization_id = old_id;

@@ -9,11 +9,12 @@ from exporter.monitors.supervisor import Monitor
 INTERVAL_SECONDS = 60.0
 # When a quota will be used up is told in days, and takes a look at the last seven of each meter.
 QUOTAS_INTERVAL_SECONDS = 600.0
-# Hours of a transaction. The more at once, the fewer are looked at again with the next.
+# Hours of a transaction: one that several groups noted is looked at once in each.
 MOST_HOURS = 50_000
-# Whoever was active since then is judged: passes that were missed are made up for.
+# Whoever was active since then is judged: passes that were missed are made up for, also those that
+# nobody made until a lease ran out.
 ACTIVE_SECONDS = 15 * 60
-QUOTAS_ACTIVE_SECONDS = 30 * 60
+QUOTAS_ACTIVE_SECONDS = 60 * 60
 
 
 async def judge_conditions(connection: Connection) -> None:

@@ -1,6 +1,11 @@
 -- Each group notes which hours it brought usage of, so that a pass for anomalies looks at those and
 -- at no others; also at hours that were over when their usage came.
 
+-- Whoever uses the ledger is done first, and nobody else begins: the index below takes its time, and
+-- who waited for it would hold what the end of a migration locks.
+LOCK TABLE ledger.leases IN SHARE ROW EXCLUSIVE MODE;
+SELECT ledger.settle_access();
+
 -- The hours of meters that groups brought usage of and that are still to be judged: a row a group.
 CREATE TABLE ledger.unjudged_usage (
     number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -48,6 +53,16 @@ $$;
 -- those of all.
 DROP INDEX shared.api_usage_logs_hour;
 CREATE INDEX api_usage_logs_utc_hour ON shared.api_usage_logs ((hour AT TIME ZONE 'UTC'));
+
+-- What was used lately has no notes yet.
+INSERT INTO ledger.unjudged_usage (organization_ids, meters, hours, hours_noted)
+SELECT array_agg(h.organization_id), array_agg(h.meter), array_agg(h.hour), count(*)
+FROM (
+    SELECT l.*, (row_number() OVER (ORDER BY l.organization_id, l.meter)) / 1000 AS batch
+    FROM shared.api_usage_logs AS l
+    WHERE l.hour AT TIME ZONE 'UTC' >= date_trunc('hour', now() AT TIME ZONE 'UTC' - interval '1 hour')
+) AS h
+GROUP BY h.batch;
 
 -- The hours among the last full ones that were unlike the same hour of the seven days before these
 -- hours. What is expected is the median of those seven, which three outliers can't move; where it
@@ -133,7 +148,8 @@ $$;
 
 DROP FUNCTION ledger.raise_anomalies(timestamptz, ledger.judged_hour[], boolean);
 
--- Raise `usage_anomaly` for these hours, which are over or not yet, unless it is open already.
+-- Raise `usage_anomaly` for these hours, which are over or not yet, unless one is open, or the same
+-- was told of an hour before.
 CREATE FUNCTION ledger.raise_anomalies(at timestamptz, hours ledger.judged_hour[])
 RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -164,6 +180,11 @@ BEGIN
     WHERE EXISTS (
         SELECT FROM shared.usage AS u
         WHERE u.organization_id = h.organization_id AND u.meter = h.meter
+    ) AND NOT EXISTS (
+        SELECT FROM shared.billing_alerts AS a
+        WHERE a.organization_id = h.organization_id AND a.meter = h.meter
+            AND a.type = 'usage_anomaly' AND (a.data ->> 'hour')::timestamptz = h.hour
+            AND (a.data ->> 'direction' = 'up') = (h.used > h.expected)
     )
     ORDER BY h.organization_id, h.meter, h.hour
     ON CONFLICT DO NOTHING;
@@ -177,24 +198,23 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     ended ledger.judged_hour[];
 BEGIN
-    WITH ended AS (
-        UPDATE shared.usage_baselines AS b SET closed = true
-        FROM (
-            SELECT n.organization_id, n.meter FROM shared.usage_baselines AS n
-            WHERE NOT n.closed AND n.hour < date_trunc('hour', at, 'UTC')
-            ORDER BY n.hour, n.organization_id, n.meter LIMIT most FOR UPDATE
-        ) AS due
-        WHERE b.organization_id = due.organization_id AND b.meter = due.meter
-        RETURNING b.organization_id, b.meter, b.hour, b.expected, b.lower, b.upper
-    )
     SELECT array_agg(ROW(
         e.organization_id, e.meter, e.hour, coalesce(h.quantity, 0), e.expected, e.lower, e.upper
     )::ledger.judged_hour) INTO ended
-    FROM ended AS e LEFT JOIN shared.api_usage_logs AS h USING (organization_id, meter, hour);
+    FROM (
+        SELECT b.* FROM shared.usage_baselines AS b
+        WHERE NOT b.closed AND b.hour < date_trunc('hour', at, 'UTC')
+        ORDER BY b.hour, b.organization_id, b.meter LIMIT most
+    ) AS e
+    LEFT JOIN shared.api_usage_logs AS h USING (organization_id, meter, hour);
     IF ended IS NULL THEN
         RETURN 0;
     END IF;
+    -- This locks organisations, so it comes before any of their rows is touched.
     PERFORM ledger.raise_anomalies(at, ARRAY(SELECT h FROM unnest(ended) AS h WHERE h.used < h.lower));
+    UPDATE shared.usage_baselines AS b SET closed = true
+    FROM unnest(ended) AS h
+    WHERE b.organization_id = h.organization_id AND b.meter = h.meter AND b.hour = h.hour;
     UPDATE shared.billing_alerts AS a SET
         resolved_at = at, updated_at = at, resolved_by = 'exporter',
         resolution = 'An hour of usual usage followed.'
@@ -208,8 +228,10 @@ END
 $$;
 
 -- Judge the hours that were noted by groups, the oldest groups first, until `most` hours or more were
--- taken; how many there were. The current hour is kept, to be closed when it is over. Of an hour that
--- is over only what is too much is told, as more of it may come.
+-- taken; how many there were. The current hour is kept, to be closed when it is over. An hour that is
+-- over is told of if it is too much by now, as more of it may come; if it isn't too little any more,
+-- its alert ends. What can't be judged yet is noted again: an hour that is yet to begin, and one
+-- whose predecessor is still to be closed.
 CREATE OR REPLACE FUNCTION ledger.judge_hours(at timestamptz, most integer) RETURNS integer
 LANGUAGE plpgsql
 -- What is judged is few of many. Plans are kept, and may have been made when tables were empty.
@@ -218,43 +240,56 @@ SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
 SET enable_material = off AS $$
 DECLARE
     this_hour timestamptz := date_trunc('hour', at, 'UTC');
-    noted integer;
+    noted bigint;
+    early ledger.judged_hour[];
     judged ledger.judged_hour[];
 BEGIN
     WITH taken AS (
         DELETE FROM ledger.unjudged_usage AS u
-        USING (
-            SELECT t.number, sum(t.hours_noted) OVER (ORDER BY t.number) - t.hours_noted AS earlier
-            FROM ledger.unjudged_usage AS t
-        ) AS due
-        WHERE u.number = due.number AND due.earlier < most
+        WHERE u.number = ANY (ARRAY(
+            SELECT n.number FROM (
+                SELECT t.number,
+                    sum(t.hours_noted) OVER (ORDER BY t.number) - t.hours_noted AS earlier
+                FROM ledger.unjudged_usage AS t
+            ) AS n
+            WHERE n.earlier < most
+        ))
         RETURNING u.organization_ids, u.meters, u.hours, u.hours_noted
     ),
     used AS MATERIALIZED (
-        SELECT n.organization_id, n.meter, n.hour, h.quantity AS used, b.hour IS NULL AS is_new,
-            b.expected, b.lower, b.upper
+        SELECT n.organization_id, n.meter, n.hour, h.quantity AS used, b.expected, b.lower, b.upper,
+            b.hour IS DISTINCT FROM n.hour AS is_new,
+            n.hour > this_hour
+                OR n.hour = this_hour AND coalesce(b.hour < this_hour AND NOT b.closed, false)
+                AS is_early
         FROM (
             SELECT DISTINCT t.organization_id, t.meter, t.hour FROM (
                 SELECT unnest(organization_ids) AS organization_id, unnest(meters) AS meter,
                     unnest(hours) AS hour
                 FROM taken
             ) AS t
-            -- What comes a day late, or later, is history.
+            -- Hours that began more than a day ago are history.
             WHERE t.hour > at - interval '24 hours'
         ) AS n
         JOIN shared.api_usage_logs AS h
             ON h.organization_id = n.organization_id AND h.meter = n.meter AND h.hour = n.hour
         LEFT JOIN shared.usage_baselines AS b
-            ON b.organization_id = n.organization_id AND b.meter = n.meter AND b.hour = n.hour
-        WHERE b.hour IS NULL OR h.quantity > b.upper AND h.quantity <> b.judged_used
+            ON b.organization_id = n.organization_id AND b.meter = n.meter
+        WHERE b.hour IS DISTINCT FROM n.hour OR b.closed
+            OR h.quantity > b.upper AND h.quantity <> b.judged_used
     )
-    SELECT (SELECT sum(t.hours_noted) FROM taken AS t), array_agg(ROW(
-        u.organization_id, u.meter, u.hour, u.used,
-        CASE WHEN u.is_new THEN n.expected ELSE u.expected END,
-        CASE WHEN u.is_new THEN n.lower ELSE u.lower END,
-        CASE WHEN u.is_new THEN n.upper ELSE u.upper END
-    )::ledger.judged_hour ORDER BY u.organization_id, u.meter, u.hour)
-    INTO noted, judged
+    SELECT (SELECT sum(t.hours_noted) FROM taken AS t),
+        array_agg(ROW(
+            u.organization_id, u.meter, u.hour, u.used, NULL, NULL, NULL
+        )::ledger.judged_hour) FILTER (WHERE u.is_early),
+        array_agg(ROW(
+            u.organization_id, u.meter, u.hour, u.used,
+            CASE WHEN u.is_new THEN n.expected ELSE u.expected END,
+            CASE WHEN u.is_new THEN n.lower ELSE u.lower END,
+            CASE WHEN u.is_new THEN n.upper ELSE u.upper END
+        )::ledger.judged_hour ORDER BY u.organization_id, u.meter, u.hour)
+        FILTER (WHERE NOT u.is_early)
+    INTO noted, early, judged
     FROM used AS u
     CROSS JOIN shared.billing_settings AS s
     JOIN shared.organizations AS o ON o.organization_id = u.organization_id
@@ -267,8 +302,18 @@ BEGIN
             THEN ceil(s.anomaly_least_minor / m.tier_prices[1])::bigint
             ELSE s.anomaly_least_units END
         ) AS f
-        WHERE u.is_new
+        WHERE u.is_new AND NOT u.is_early
     ) AS n ON true;
+    UPDATE shared.billing_alerts AS a SET
+        resolved_at = at, updated_at = at, resolved_by = 'exporter',
+        resolution = 'What came late was enough.'
+    FROM unnest(judged) AS j
+    WHERE j.hour < this_hour AND j.used >= j.lower
+        AND a.organization_id = j.organization_id AND a.meter = j.meter
+        AND a.type = 'usage_anomaly' AND a.resolved_at IS NULL
+        AND (a.data ->> 'hour')::timestamptz = j.hour AND a.data ->> 'direction' = 'down';
+    -- This locks organisations, so it comes before any of their rows is touched.
+    PERFORM ledger.raise_anomalies(at, ARRAY(SELECT j FROM unnest(judged) AS j WHERE j.used > j.upper));
     INSERT INTO shared.usage_baselines AS b (
         organization_id, meter, hour, expected, lower, upper, judged_used
     )
@@ -278,9 +323,102 @@ BEGIN
     ON CONFLICT (organization_id, meter) DO UPDATE SET
         hour = excluded.hour, expected = excluded.expected, lower = excluded.lower,
         upper = excluded.upper, judged_used = excluded.judged_used, closed = false
-    -- One that is still to be closed stays.
-    WHERE b.hour = excluded.hour OR b.closed AND b.hour < excluded.hour;
-    PERFORM ledger.raise_anomalies(at, ARRAY(SELECT j FROM unnest(judged) AS j WHERE j.used > j.upper));
-    RETURN coalesce(noted, 0);
+    WHERE b.hour <= excluded.hour;
+    INSERT INTO ledger.unjudged_usage (organization_ids, meters, hours, hours_noted)
+    SELECT array_agg(n.organization_id), array_agg(n.meter), array_agg(n.hour), count(*)
+    FROM unnest(early) AS n HAVING count(*) > 0;
+    RETURN coalesce(noted, 0) - coalesce(cardinality(early), 0);
+END
+$$;
+
+-- Everything of one organisation becomes another's, as it turned out to be the same. Both are
+-- locked. Its alerts end: whether they hold is judged by what both used and paid.
+CREATE OR REPLACE FUNCTION ledger.move_organization(at timestamptz, old_id text, new_id text) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    meters text[];
+    payments jsonb;
+BEGIN
+    WITH taken AS (
+        DELETE FROM shared.api_usage_logs WHERE organization_id = old_id
+        RETURNING meter, hour, quantity, events, created_at
+    ),
+    added AS (
+        INSERT INTO shared.api_usage_logs AS h (
+            organization_id, meter, hour, quantity, events, created_at
+        )
+        SELECT new_id, meter, hour, quantity, events, created_at FROM taken ORDER BY meter, hour
+        ON CONFLICT (organization_id, meter, hour) DO UPDATE SET
+            quantity = h.quantity + excluded.quantity, events = h.events + excluded.events
+    ),
+    -- They are judged by the weeks of both.
+    noted AS (
+        INSERT INTO ledger.unjudged_usage (organization_ids, meters, hours, hours_noted)
+        SELECT array_agg(new_id), array_agg(t.meter), array_agg(t.hour), count(*)
+        FROM (
+            SELECT meter, hour FROM taken WHERE hour > at - interval '24 hours'
+            UNION SELECT meter, date_trunc('hour', at, 'UTC') FROM taken
+        ) AS t
+        HAVING count(*) > 0
+    )
+    SELECT array_agg(DISTINCT meter) INTO meters FROM taken;
+    SELECT jsonb_agg(p.payment || jsonb_build_object('organization_id', new_id)) INTO payments
+    FROM (
+        SELECT a.data || jsonb_build_object(
+            'failed', true, 'at', extract(epoch FROM (a.data ->> 'failed_at')::timestamptz)
+        ) AS payment
+        FROM shared.billing_alerts AS a
+        WHERE a.organization_id = old_id AND a.type = 'payment_failed' AND a.resolved_at IS NULL
+        UNION ALL
+        SELECT jsonb_build_object('failed', false, 'at', extract(epoch FROM l.paid_at))
+        FROM shared.last_payments AS l
+        WHERE l.organization_id = old_id AND l.paid_at > '-infinity'
+    ) AS p;
+    DELETE FROM shared.last_payments WHERE organization_id = old_id;
+    UPDATE shared.billing_alerts SET
+        resolved_at = at, updated_at = at, resolved_by = 'exporter',
+        resolution = format('The customer was found to belong to %s.', new_id)
+    WHERE organization_id = old_id AND resolved_at IS NULL;
+    UPDATE shared.billing_alerts SET organization_id = new_id WHERE organization_id = old_id;
+    INSERT INTO shared.quota_overrides (organization_id, meter, quota, set_by, set_at)
+    SELECT new_id, meter, quota, set_by, set_at FROM shared.quota_overrides
+    WHERE organization_id = old_id
+    ON CONFLICT DO NOTHING;
+    DELETE FROM shared.quota_overrides WHERE organization_id = old_id;
+    PERFORM ledger.apply_credits(at, jsonb_agg(jsonb_build_object(
+        'organization_id', new_id, 'credits', c.credits
+    ))) FROM shared.credit_balances AS c WHERE c.organization_id = old_id;
+    DELETE FROM shared.credit_balances WHERE organization_id = old_id;
+    -- What the app said last of the plan holds, whichever of the two it named.
+    UPDATE shared.organizations AS o SET
+        app_plan = f.app_plan, app_plan_at = f.app_plan_at, app_plan_event = f.app_plan_event
+    FROM shared.organizations AS f
+    WHERE o.organization_id = new_id AND f.organization_id = old_id
+        AND (f.app_plan_at, f.app_plan_event COLLATE "C")
+            > (o.app_plan_at, o.app_plan_event COLLATE "C");
+    DELETE FROM shared.organizations WHERE organization_id = old_id;
+    -- Figures of the new one that hold the moved hours are summed anew.
+    DELETE FROM shared.usage WHERE organization_id = old_id;
+    DELETE FROM shared.usage_baselines
+    WHERE organization_id = old_id OR organization_id = new_id AND meter = ANY (meters);
+    UPDATE shared.usage SET period_end = period_start
+    WHERE organization_id = new_id AND meter = ANY (meters);
+    UPDATE shared.subscriptions SET organization_id = new_id WHERE organization_id = old_id;
+    PERFORM ledger.settle_plans(at, ARRAY[new_id]);
+    PERFORM ledger.settle_usage(at, ledger.known_meters(ARRAY[new_id]) || ARRAY(
+        SELECT ROW(new_id, meter, NULL, 0, 0, NULL)::ledger.hour_usage FROM unnest(meters) AS meter
+    ));
+    IF payments IS NOT NULL THEN
+        PERFORM ledger.apply_payments(at, ARRAY(
+            SELECT ROW(
+                p.organization_id, p.failed, to_timestamp(p.at), p.amount_minor, p.currency,
+                p.decimals
+            )::ledger.payment
+            FROM jsonb_to_recordset(payments) AS p (
+                organization_id text, failed boolean, at float8, amount_minor bigint,
+                currency text, decimals smallint
+            )
+        ));
+    END IF;
 END
 $$;

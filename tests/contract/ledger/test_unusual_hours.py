@@ -1,13 +1,20 @@
 """Hours of usage against the same hour of the weeks before."""
 
 import statistics
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.support.passes import HOUR, NOON, WEEK, Connection, alerts, judge, use
+
+
+def weeks_of_use(connection: Connection, organization: str = "acme") -> None:
+    """As much at noon as in the two hours after it, in each of five weeks."""
+    for week in range(5, 0, -1):
+        for hour in range(3):
+            use(connection, NOON - week * WEEK + hour * HOUR, 1_500, organization)
 
 
 def test_an_hour_far_above_the_same_hour_of_other_weeks_is_told_once(
@@ -27,9 +34,7 @@ def test_an_hour_far_above_the_same_hour_of_other_weeks_is_told_once(
 
 
 def test_an_unusual_hour_ends_with_a_usual_one(connection: Connection) -> None:
-    for week in range(5, 0, -1):
-        for hour in range(2):
-            use(connection, NOON - week * WEEK + hour * HOUR, 1_500)
+    weeks_of_use(connection)
     use(connection, NOON, 9_000)
     judge(connection, NOON)
     judge(connection, NOON + HOUR)
@@ -43,8 +48,7 @@ def test_an_unusual_hour_ends_with_a_usual_one(connection: Connection) -> None:
 
 
 def test_an_hour_that_stayed_far_below_is_told_when_it_is_over(connection: Connection) -> None:
-    for week in range(5, 0, -1):
-        use(connection, NOON - week * WEEK, 1_500)
+    weeks_of_use(connection)
     use(connection, NOON, 10)
     judge(connection, NOON)
     assert alerts(connection, "usage_anomaly") == []
@@ -58,9 +62,7 @@ def test_an_hour_that_stayed_far_below_is_told_when_it_is_over(connection: Conne
 def test_hours_that_were_over_when_they_came_are_told_if_they_were_too_much(
     connection: Connection,
 ) -> None:
-    for week in range(5, 0, -1):
-        for hour in range(3):
-            use(connection, NOON - week * WEEK + hour * HOUR, 1_500)
+    weeks_of_use(connection)
     late = NOON + 3 * HOUR
     for hour, quantity in enumerate((20, 9_000, 1_400)):
         use(connection, NOON + hour * HOUR, quantity, came=late)
@@ -70,8 +72,7 @@ def test_hours_that_were_over_when_they_came_are_told_if_they_were_too_much(
 
 
 def test_what_comes_a_day_late_is_not_told(connection: Connection) -> None:
-    for week in range(5, 0, -1):
-        use(connection, NOON - week * WEEK, 1_500)
+    weeks_of_use(connection)
     use(connection, NOON, 9_000, came=NOON + 25 * HOUR)
     judge(connection, NOON + 25 * HOUR)
     assert alerts(connection, "usage_anomaly") == []
@@ -81,8 +82,7 @@ def test_what_comes_a_day_late_is_not_told(connection: Connection) -> None:
 def test_what_is_used_in_the_last_minute_of_an_hour_is_told(
     connection: Connection, before: int
 ) -> None:
-    for week in range(5, 0, -1):
-        use(connection, NOON - week * WEEK, 1_500)
+    weeks_of_use(connection)
     if before:
         use(connection, NOON, before)
         judge(connection, NOON)
@@ -96,23 +96,77 @@ def test_what_is_used_in_the_last_minute_of_an_hour_is_told(
     assert alerts(connection, "usage_anomaly") == [(told, None)]
 
 
-def test_an_hour_that_is_not_closed_yet_is_not_forgotten(connection: Connection) -> None:
-    for week in range(5, 0, -1):
-        use(connection, NOON - week * WEEK, 1_500)
+def test_more_of_an_hour_that_was_told_is_not_told_again(connection: Connection) -> None:
+    weeks_of_use(connection)
+    use(connection, NOON, 9_000)
+    judge(connection, NOON)
+    use(connection, NOON + HOUR, 1_400)
+    judge(connection, NOON + HOUR)
+    judge(connection, NOON + 2 * HOUR)
+    use(connection, NOON, 1, came=NOON + 2 * HOUR)
+    judge(connection, NOON + 2 * HOUR)
+    ((_, resolution),) = alerts(connection, "usage_anomaly")
+    assert resolution == "An hour of usual usage followed."
+
+
+@pytest.mark.parametrize(("late", "is_too_much"), [(1_000, False), (9_000, True)])
+def test_what_comes_late_ends_what_was_told_of_too_little(
+    connection: Connection, late: int, *, is_too_much: bool
+) -> None:
+    weeks_of_use(connection)
     use(connection, NOON, 10)
     judge(connection, NOON)
-    use(connection, NOON + HOUR, 10)
-    connection.execute("SELECT ledger.judge_hours(%s, 100)", (NOON + HOUR,))
     judge(connection, NOON + HOUR)
-    ((message, _),) = alerts(connection, "usage_anomaly")
-    assert "was 10 in the hour from 2026-03-10 12:00" in message
+    use(connection, NOON, late, came=NOON + HOUR)
+    judge(connection, NOON + HOUR)
+    told = {resolution: message for message, resolution in alerts(connection, "usage_anomaly")}
+    assert "was 10 in the hour" in told["What came late was enough."]
+    assert (f"was {10 + late} in the hour" in told.get(None, "")) == is_too_much
+    assert len(told) == 1 + is_too_much
+
+
+@pytest.mark.parametrize("noted_at", [NOON + HOUR, NOON + timedelta(minutes=58)])
+def test_an_hour_waits_until_it_has_begun_and_the_one_before_it_is_closed(
+    connection: Connection, noted_at: datetime
+) -> None:
+    weeks_of_use(connection)
+    use(connection, NOON, 10)
+    judge(connection, NOON)
+    use(connection, NOON + HOUR, 9_000, came=noted_at)
+    connection.execute("SELECT ledger.judge_hours(%s, 100)", (noted_at,))
+    assert alerts(connection, "usage_anomaly") == []
+    judge(connection, NOON + HOUR)
+    judge(connection, NOON + HOUR)
+    kept = connection.execute("SELECT hour, closed FROM shared.usage_baselines").fetchall()
+    assert kept == [(NOON + HOUR, False)]
+    ((first, _),) = alerts(connection, "usage_anomaly")
+    assert "was 10 in the hour from 2026-03-10 12:00" in first
+    judge(connection, NOON + 2 * HOUR)
+    assert connection.execute("SELECT count(*) FROM ledger.unjudged_usage").fetchone() == (0,)
+
+
+def test_what_a_customer_used_is_judged_by_the_weeks_of_its_organisation(
+    connection: Connection,
+) -> None:
+    weeks_of_use(connection, "cus_1")
+    weeks_of_use(connection, "acme")
+    for who in ("cus_1", "acme"):
+        use(connection, NOON, 1_500, who)
+    judge(connection, NOON)
+    use(connection, NOON, 2_000, "cus_1")
+    connection.execute("SELECT ledger.map_customer(%s, 'own:live', 'cus_1', 'acme', 'me')", (NOON,))
+    judge(connection, NOON)
+    assert alerts(connection, "usage_anomaly") == []
+    found = connection.execute(
+        "SELECT organization_id, expected, judged_used FROM shared.usage_baselines"
+    ).fetchall()
+    assert found == [("acme", 3_000, 5_000)]
 
 
 def test_batches_of_hours_are_judged_once_each(connection: Connection) -> None:
     who = [f"org_{number}" for number in range(5)]
-    for week in range(5, 0, -1):
-        for one in who:
-            use(connection, NOON - week * WEEK, 1_500, one)
+    for one in who:
+        weeks_of_use(connection, one)
     judge(connection, NOON)
     for one in who:
         use(connection, NOON, 9_000, one)

@@ -38,3 +38,30 @@ def test_subscriptions_that_were_there_tell_plan_and_period(any_database_url: st
         json.dumps({"usage": [{**used, **hour}]}),
     )
     assert ask(any_database_url, "SELECT used, period_start FROM shared.usage") == [(3, start)]
+
+
+def test_what_was_used_just_before_is_judged_after(any_database_url: str) -> None:
+    older = [migration for migration in read_migrations() if migration.number < 29]
+    migrate(any_database_url, older)
+    now = datetime.now(UTC)
+    used = [
+        {
+            "organization_id": f"org_{number}",
+            "scope": "own:live",
+            "meter": "fix",
+            "hour": int(at.timestamp()) // 3600 * 3600,
+            "quantity": quantity,
+            "events": 1,
+            "last_at": at.timestamp(),
+        }
+        for number in range(1_500)
+        for at, quantity in ((now - timedelta(weeks=4), 10), (now, 9_000))
+    ]
+    facts = json.dumps({"usage": used})
+    ask(any_database_url, "SELECT ledger.apply_facts(%s, %s)", now, facts)
+    migrate(any_database_url)
+    noted = ask(any_database_url, "SELECT sum(hours_noted) FROM ledger.unjudged_usage")
+    assert noted == [(1_500,)]
+    ask(any_database_url, "SELECT ledger.judge_hours(%s, 5000)", now)
+    counted = "SELECT count(*) FROM shared.billing_alerts WHERE type = 'usage_anomaly'"
+    assert ask(any_database_url, counted) == [(1_500,)]
