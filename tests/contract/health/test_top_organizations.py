@@ -172,11 +172,10 @@ def test_they_are_in_the_metrics_only_where_that_is_switched_on(
         if top == 0:
             assert named_by_organization(exporter.scrape()) == set()
             return
+        named = {TOP_USAGE.name, TOP_COST.name}
         # They are written after the others.
         wait_until(
-            lambda: named_by_organization(exporter.scrape()) == {TOP_USAGE.name, TOP_COST.name},
-            30,
-            "these are read, too",
+            lambda: named_by_organization(exporter.scrape()) == named, 30, "these are read, too"
         )
         samples = exporter.scrape().samples
         assert {
