@@ -52,6 +52,9 @@ _TOUCHED = (
     ("shared", "billing_alerts"),
     ("shared", "api_usage_logs"),
     ("shared", "last_payments"),
+    ("shared", "usage"),
+    ("shared", "usage_baselines"),
+    ("shared", "organizations"),
 )
 
 Progress = Callable[[int, int], None]

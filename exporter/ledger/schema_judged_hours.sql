@@ -1,8 +1,7 @@
 -- The usage of an hour against the same hour of the weeks before.
 
 -- What the current hour of a meter is judged by: the median of the same hour of the weeks before,
--- and the bounds around it; NULL without enough weeks. `judged_used` is what it was at when it was
--- judged first, or last found to be too much, and `closed` says that it was judged after its end.
+-- and the bounds around it; NULL without enough weeks. `closed` says that it was judged after its end.
 CREATE TABLE shared.usage_baselines (
     organization_id text NOT NULL,
     meter text NOT NULL,
@@ -10,7 +9,6 @@ CREATE TABLE shared.usage_baselines (
     expected bigint,
     lower bigint,
     upper bigint,
-    judged_used bigint NOT NULL,
     closed boolean NOT NULL DEFAULT false,
     PRIMARY KEY (organization_id, meter)
 ) WITH (fillfactor = 80);
@@ -69,8 +67,8 @@ CREATE TYPE ledger.judged_hour AS (
     expected bigint, lower bigint, upper bigint
 );
 
--- Raise `usage_anomaly` for these hours, which are over or not yet, unless one is open, or the same
--- was told of an hour before.
+-- Raise `usage_anomaly` for these hours, unless one is open, or the same was told already of an hour
+-- that is over.
 CREATE FUNCTION ledger.raise_anomalies(at timestamptz, hours ledger.judged_hour[])
 RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -101,12 +99,12 @@ BEGIN
     WHERE EXISTS (
         SELECT FROM shared.usage AS u
         WHERE u.organization_id = h.organization_id AND u.meter = h.meter
-    ) AND NOT EXISTS (
+    ) AND (h.hour = date_trunc('hour', at, 'UTC') OR NOT EXISTS (
         SELECT FROM shared.billing_alerts AS a
         WHERE a.organization_id = h.organization_id AND a.meter = h.meter
             AND a.type = 'usage_anomaly' AND (a.data ->> 'hour')::timestamptz = h.hour
             AND (a.data ->> 'direction' = 'up') = (h.used > h.expected)
-    )
+    ))
     ORDER BY h.organization_id, h.meter, h.hour
     ON CONFLICT DO NOTHING;
 END
@@ -119,6 +117,8 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     ended ledger.judged_hour[];
 BEGIN
+    -- Nobody turns out to be another meanwhile.
+    PERFORM pg_advisory_xact_lock_shared(hashtext('shared.customers'));
     SELECT array_agg(ROW(
         e.organization_id, e.meter, e.hour, coalesce(h.quantity, 0), e.expected, e.lower, e.upper
     )::ledger.judged_hour) INTO ended
@@ -131,11 +131,8 @@ BEGIN
     IF ended IS NULL THEN
         RETURN 0;
     END IF;
-    -- This locks organisations, so it comes before any of their rows is touched.
+    -- Organisations are locked before their alerts, and these before what hours are judged by.
     PERFORM ledger.raise_anomalies(at, ARRAY(SELECT h FROM unnest(ended) AS h WHERE h.used < h.lower));
-    UPDATE shared.usage_baselines AS b SET closed = true
-    FROM unnest(ended) AS h
-    WHERE b.organization_id = h.organization_id AND b.meter = h.meter AND b.hour = h.hour;
     UPDATE shared.billing_alerts AS a SET
         resolved_at = at, updated_at = at, resolved_by = 'exporter',
         resolution = 'An hour of usual usage followed.'
@@ -144,6 +141,9 @@ BEGIN
         AND a.type = 'usage_anomaly' AND a.resolved_at IS NULL
         AND (a.data ->> 'hour')::timestamptz < h.hour
         AND h.used <= h.upper AND h.used >= coalesce(h.lower, 0);
+    UPDATE shared.usage_baselines AS b SET closed = true
+    FROM unnest(ended) AS h
+    WHERE b.organization_id = h.organization_id AND b.meter = h.meter AND b.hour = h.hour;
     RETURN cardinality(ended);
 END
 $$;
@@ -162,9 +162,12 @@ SET enable_material = off AS $$
 DECLARE
     this_hour timestamptz := date_trunc('hour', at, 'UTC');
     noted bigint;
-    early ledger.judged_hour[];
+    again ledger.judged_hour[];
     judged ledger.judged_hour[];
+    enough uuid[];
 BEGIN
+    -- Nobody turns out to be another meanwhile.
+    PERFORM pg_advisory_xact_lock_shared(hashtext('shared.customers'));
     WITH taken AS (
         DELETE FROM ledger.unjudged_usage AS u
         WHERE u.number = ANY (ARRAY(
@@ -196,8 +199,7 @@ BEGIN
             ON h.organization_id = n.organization_id AND h.meter = n.meter AND h.hour = n.hour
         LEFT JOIN shared.usage_baselines AS b
             ON b.organization_id = n.organization_id AND b.meter = n.meter
-        WHERE b.hour IS DISTINCT FROM n.hour OR b.closed
-            OR h.quantity > b.upper AND h.quantity <> b.judged_used
+        WHERE b.hour IS DISTINCT FROM n.hour OR b.closed OR h.quantity > b.upper
     )
     SELECT (SELECT sum(t.hours_noted) FROM taken AS t),
         array_agg(ROW(
@@ -210,7 +212,7 @@ BEGIN
             CASE WHEN u.is_new THEN n.upper ELSE u.upper END
         )::ledger.judged_hour ORDER BY u.organization_id, u.meter, u.hour)
         FILTER (WHERE NOT u.is_early)
-    INTO noted, early, judged
+    INTO noted, again, judged
     FROM used AS u
     CROSS JOIN shared.billing_settings AS s
     JOIN shared.organizations AS o ON o.organization_id = u.organization_id
@@ -225,29 +227,44 @@ BEGIN
         ) AS f
         WHERE u.is_new AND NOT u.is_early
     ) AS n ON true;
-    UPDATE shared.billing_alerts AS a SET
-        resolved_at = at, updated_at = at, resolved_by = 'exporter',
-        resolution = 'What came late was enough.'
-    FROM unnest(judged) AS j
-    WHERE j.hour < this_hour AND j.used >= j.lower
-        AND a.organization_id = j.organization_id AND a.meter = j.meter
-        AND a.type = 'usage_anomaly' AND a.resolved_at IS NULL
-        AND (a.data ->> 'hour')::timestamptz = j.hour AND a.data ->> 'direction' = 'down';
-    -- This locks organisations, so it comes before any of their rows is touched.
+    enough := ARRAY(
+        SELECT a.id FROM unnest(judged) AS j
+        JOIN shared.billing_alerts AS a
+            ON a.organization_id = j.organization_id AND a.meter = j.meter
+        WHERE j.hour < this_hour AND j.used >= j.lower
+            AND a.type = 'usage_anomaly' AND a.resolved_at IS NULL
+            AND (a.data ->> 'hour')::timestamptz = j.hour AND a.data ->> 'direction' = 'down'
+    );
+    -- Organisations are locked before their alerts, and these before what hours are judged by.
+    IF enough <> '{}' THEN
+        PERFORM ledger.lock_organizations(at, ARRAY(
+            SELECT a.organization_id FROM shared.billing_alerts AS a WHERE a.id = ANY (enough)
+            UNION SELECT j.organization_id FROM unnest(judged) AS j WHERE j.used > j.upper
+        ));
+        WITH ended AS (
+            UPDATE shared.billing_alerts AS a SET
+                resolved_at = at, updated_at = at, resolved_by = 'exporter',
+                resolution = 'What came late was enough.'
+            WHERE a.id = ANY (enough) AND a.resolved_at IS NULL
+            RETURNING a.organization_id, a.meter
+        )
+        -- While that was open nothing else could be told of the current hour.
+        SELECT again || array_agg(
+            ROW(e.organization_id, e.meter, this_hour, NULL, NULL, NULL, NULL)::ledger.judged_hour
+        ) INTO again FROM ended AS e;
+    END IF;
     PERFORM ledger.raise_anomalies(at, ARRAY(SELECT j FROM unnest(judged) AS j WHERE j.used > j.upper));
-    INSERT INTO shared.usage_baselines AS b (
-        organization_id, meter, hour, expected, lower, upper, judged_used
-    )
-    SELECT j.organization_id, j.meter, j.hour, j.expected, j.lower, j.upper, j.used
+    INSERT INTO shared.usage_baselines AS b (organization_id, meter, hour, expected, lower, upper)
+    SELECT j.organization_id, j.meter, j.hour, j.expected, j.lower, j.upper
     FROM unnest(judged) AS j
     WHERE j.hour = this_hour
     ON CONFLICT (organization_id, meter) DO UPDATE SET
         hour = excluded.hour, expected = excluded.expected, lower = excluded.lower,
-        upper = excluded.upper, judged_used = excluded.judged_used, closed = false
-    WHERE b.hour <= excluded.hour;
+        upper = excluded.upper, closed = false
+    WHERE b.hour < excluded.hour AND b.closed;
     INSERT INTO ledger.unjudged_usage (organization_ids, meters, hours, hours_noted)
     SELECT array_agg(n.organization_id), array_agg(n.meter), array_agg(n.hour), count(*)
-    FROM unnest(early) AS n HAVING count(*) > 0;
-    RETURN coalesce(noted, 0) - coalesce(cardinality(early), 0);
+    FROM unnest(again) AS n HAVING count(*) > 0;
+    RETURN coalesce(noted, 0) - coalesce(cardinality(again), 0);
 END
 $$;

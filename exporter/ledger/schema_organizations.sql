@@ -69,7 +69,8 @@ BEGIN
     -- Figures of the new one that hold the moved hours are summed anew.
     DELETE FROM shared.usage WHERE organization_id = old_id;
     DELETE FROM shared.usage_baselines
-    WHERE organization_id = old_id OR organization_id = new_id AND meter = ANY (meters);
+    WHERE organization_id = old_id OR organization_id = new_id AND meter = ANY (meters)
+        AND (closed OR hour >= date_trunc('hour', at, 'UTC'));
     UPDATE shared.usage SET period_end = period_start
     WHERE organization_id = new_id AND meter = ANY (meters);
     UPDATE shared.subscriptions SET organization_id = new_id WHERE organization_id = old_id;

@@ -9,8 +9,9 @@ from exporter.monitors.supervisor import Monitor
 INTERVAL_SECONDS = 60.0
 # When a quota will be used up is told in days, and takes a look at the last seven of each meter.
 QUOTAS_INTERVAL_SECONDS = 600.0
-# Hours of a transaction: one that several groups noted is looked at once in each.
-MOST_HOURS = 50_000
+# Hours of a transaction, during which no customer can be mapped. One that several groups noted is
+# looked at once in each.
+MOST_HOURS = 10_000
 # Whoever was active since then is judged: passes that were missed are made up for, also those that
 # nobody made until a lease ran out.
 ACTIVE_SECONDS = 15 * 60
@@ -21,7 +22,8 @@ async def judge_conditions(connection: Connection) -> None:
     """One pass; each part, and each batch of hours, is a transaction of its own."""
     for query in ("close_hours", "judge_hours"):
         judged = MOST_HOURS
-        while judged >= MOST_HOURS:
+        # What is noted again isn't counted.
+        while judged >= MOST_HOURS // 2:
             cursor = await connection.execute(CONDITIONS[query], {"most": MOST_HOURS})
             row = await cursor.fetchone()
             assert row is not None

@@ -158,9 +158,34 @@ def test_what_a_customer_used_is_judged_by_the_weeks_of_its_organisation(
     judge(connection, NOON)
     assert alerts(connection, "usage_anomaly") == []
     found = connection.execute(
-        "SELECT organization_id, expected, judged_used FROM shared.usage_baselines"
+        "SELECT organization_id, expected FROM shared.usage_baselines"
     ).fetchall()
-    assert found == [("acme", 3_000, 5_000)]
+    assert found == [("acme", 3_000)]
+
+
+def test_what_was_told_of_a_customer_is_told_of_its_organisation(connection: Connection) -> None:
+    weeks_of_use(connection, "cus_1")
+    use(connection, NOON, 9_000, "cus_1")
+    judge(connection, NOON)
+    connection.execute("SELECT ledger.map_customer(%s, 'own:live', 'cus_1', 'acme', 'me')", (NOON,))
+    judge(connection, NOON)
+    resolutions = [resolution for _, resolution in alerts(connection, "usage_anomaly")]
+    assert resolutions == ["The customer was found to belong to acme.", None]
+
+
+def test_what_an_open_alert_hid_is_told_when_it_ends(connection: Connection) -> None:
+    weeks_of_use(connection)
+    use(connection, NOON, 10)
+    judge(connection, NOON)
+    judge(connection, NOON + HOUR)
+    use(connection, NOON + HOUR, 9_000)
+    judge(connection, NOON + HOUR)
+    use(connection, NOON, 1_490, came=NOON + HOUR)
+    judge(connection, NOON + HOUR)
+    judge(connection, NOON + HOUR + timedelta(minutes=1))
+    (_, (message, resolution)) = alerts(connection, "usage_anomaly")
+    assert "is at 9000 in the hour from 2026-03-10 13:00" in message
+    assert resolution is None
 
 
 def test_batches_of_hours_are_judged_once_each(connection: Connection) -> None:
