@@ -1,6 +1,7 @@
 """Use of an organisation on days past, and passes of the monitors that judge it."""
 
 import json
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,15 +13,9 @@ HOUR, DAY, WEEK = timedelta(hours=1), timedelta(days=1), timedelta(weeks=1)
 Connection = psycopg.Connection[Any]
 
 
-def use(
-    connection: Connection,
-    at: datetime,
-    quantity: int,
-    organization: str = "acme",
-    came: datetime | None = None,
-) -> None:
-    """So much usage at that time, which came at that time if it isn't said when."""
-    told = {
+def usage_fact(organization: str, at: datetime, quantity: int) -> dict[str, Any]:
+    """So much usage at that time, as a group tells of it."""
+    return {
         "organization_id": organization,
         "scope": "own:live",
         "meter": "fix",
@@ -29,9 +24,23 @@ def use(
         "events": 1,
         "last_at": at.timestamp(),
     }
-    connection.execute(
-        "SELECT ledger.apply_facts(%s, %s)", (came or at, json.dumps({"usage": [told]}))
-    )
+
+
+def bring(connection: Connection, came: datetime, usage: Iterable[dict[str, Any]]) -> None:
+    """A group that comes at that time."""
+    facts = json.dumps({"usage": [*usage]})
+    connection.execute("SELECT ledger.apply_facts(%s, %s)", (came, facts))
+
+
+def use(
+    connection: Connection,
+    at: datetime,
+    quantity: int,
+    organization: str = "acme",
+    came: datetime | None = None,
+) -> None:
+    """So much usage at that time, which came at that time if it isn't said when."""
+    bring(connection, came or at, [usage_fact(organization, at, quantity)])
 
 
 def judge(connection: Connection, at: datetime) -> None:

@@ -1,6 +1,5 @@
 """Passes that overlap, as they do when a lease runs out while one goes on."""
 
-import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,7 +7,7 @@ from datetime import datetime
 
 import psycopg
 
-from tests.support.passes import HOUR, NOON, WEEK, Connection
+from tests.support.passes import HOUR, NOON, WEEK, Connection, bring, usage_fact
 
 ORGANIZATIONS, WEEKS, GROUPS, PASSES = 60, 5, 40, 3
 UNUSUAL = {f"org_{number}" for number in range(0, ORGANIZATIONS, 2)}
@@ -16,15 +15,12 @@ UNUSUAL = {f"org_{number}" for number in range(0, ORGANIZATIONS, 2)}
 
 def use_all(connection: Connection, at: datetime, quantity: int, unusual: int) -> None:
     """A group that brings so much of everybody, and another quantity of every second one."""
-    hour = int(at.timestamp())
-    told = {"scope": "own:live", "meter": "fix", "events": 1, "hour": hour, "last_at": hour}
     names = [f"org_{number}" for number in range(ORGANIZATIONS)]
-    used = [
-        told | {"organization_id": name, "quantity": unusual if name in UNUSUAL else quantity}
-        for name in names
-    ]
-    facts = json.dumps({"usage": used})
-    connection.execute("SELECT ledger.apply_facts(%s, %s)", (at, facts))
+    bring(
+        connection,
+        at,
+        (usage_fact(name, at, unusual if name in UNUSUAL else quantity) for name in names),
+    )
 
 
 def judge_some(connection: Connection, at: datetime) -> int:

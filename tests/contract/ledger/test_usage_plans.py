@@ -1,9 +1,9 @@
 """What is settled is found by indexes, however many organisations there are."""
 
 import json
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 import psycopg
@@ -12,6 +12,7 @@ import pytest
 from exporter.ledger.embedded import EmbeddedServer
 from exporter.ledger.migrate import migrate
 from tests.support.database import new_database
+from tests.support.passes import bring, usage_fact
 
 ORGANIZATIONS, TOUCHED = 20_000, 200
 _FILL = f"""
@@ -136,14 +137,6 @@ def noted_plans(
     connection.remove_notice_handler(note)
 
 
-def used_now(quantity: int) -> str:
-    """Facts of the usage of some organisations in this hour."""
-    now = time.time()
-    shared = {"scope": "own:live", "meter": "fix", "quantity": quantity, "events": 1}
-    shared |= {"hour": int(now) // 3600 * 3600, "last_at": now}
-    return json.dumps({"usage": [shared | {"organization_id": f"org_{n}"} for n in range(1, 40)]})
-
-
 def test_settling_reads_no_table_as_a_whole(
     filled: psycopg.Connection[tuple[Any, ...]],
 ) -> None:
@@ -223,8 +216,9 @@ def test_passes_ask_for_the_hours_of_whom_they_judge_only(
     )
     with filled.transaction(force_rollback=True):
         filled.execute(_LATELY_USED.encode())
-        for number in range(3):
-            filled.execute("SELECT ledger.apply_facts(now(), %s)", [used_now(1 + number)])
+        now = datetime.now(UTC)
+        for _ in range(3):
+            bring(filled, now, (usage_fact(f"org_{number}", now, 1) for number in range(1, 40)))
         with noted_plans(filled) as nodes:
             for _ in range(12):
                 found = [filled.execute(f"SELECT ledger.{one}".encode()) for one in passes]

@@ -3,7 +3,10 @@
 import json
 from datetime import UTC, datetime, timedelta
 
+import psycopg
+
 from exporter.ledger.migrate import migrate, read_migrations
+from tests.support.passes import bring, usage_fact
 from tests.support.writing import ask
 
 _SUBSCRIBE = """
@@ -44,21 +47,9 @@ def test_what_was_used_just_before_is_judged_after(any_database_url: str) -> Non
     older = [migration for migration in read_migrations() if migration.number < 29]
     migrate(any_database_url, older)
     now = datetime.now(UTC)
-    used = [
-        {
-            "organization_id": f"org_{number}",
-            "scope": "own:live",
-            "meter": "fix",
-            "hour": int(at.timestamp()) // 3600 * 3600,
-            "quantity": quantity,
-            "events": 1,
-            "last_at": at.timestamp(),
-        }
-        for number in range(1_500)
-        for at, quantity in ((now - timedelta(weeks=4), 10), (now, 9_000))
-    ]
-    facts = json.dumps({"usage": used})
-    ask(any_database_url, "SELECT ledger.apply_facts(%s, %s)", now, facts)
+    with psycopg.connect(any_database_url, autocommit=True) as connection:
+        for at, quantity in ((now - timedelta(weeks=4), 10), (now, 9_000)):
+            bring(connection, at, (usage_fact(f"org_{n}", at, quantity) for n in range(1_500)))
     migrate(any_database_url)
     noted = ask(any_database_url, "SELECT sum(hours_noted) FROM ledger.unjudged_usage")
     assert noted == [(1_500,)]
